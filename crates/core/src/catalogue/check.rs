@@ -1,0 +1,102 @@
+//! A catalogue is refused whole, with the place and the fix, before anything is bought with it.
+
+use std::collections::BTreeSet;
+
+use super::{Backend, Catalogue, Entry, Quality};
+use crate::ids::EntryId;
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    #[error("catalogue: line {line}: {fault}")]
+    Syntax { line: usize, fault: String },
+    #[error("catalogue: [quality] names no entry for {0}")]
+    NoQuality(Quality),
+    #[error("catalogue: {place} names entry {name}, which does not exist")]
+    NoEntry { place: String, name: EntryId },
+    #[error("catalogue: the successors of entry {0} form a circle")]
+    Circle(EntryId),
+    #[error("catalogue: entry {entry}: {fix}")]
+    Entry { entry: EntryId, fix: &'static str },
+}
+
+pub(super) fn check(catalogue: &Catalogue) -> Result<(), CatalogueError> {
+    for quality in Quality::ALL {
+        let id = catalogue.quality.get(&quality).ok_or(CatalogueError::NoQuality(quality))?;
+        exists(catalogue, id, || format!("[quality] {quality}"))?;
+    }
+    for (id, entry) in &catalogue.entry {
+        if let Some(fix) = fault(entry) {
+            return Err(CatalogueError::Entry { entry: id.clone(), fix });
+        }
+        successors_end(catalogue, id)?;
+    }
+    Ok(())
+}
+
+fn exists(
+    catalogue: &Catalogue,
+    id: &EntryId,
+    place: impl FnOnce() -> String,
+) -> Result<(), CatalogueError> {
+    if catalogue.entry.contains_key(id) {
+        return Ok(());
+    }
+    Err(CatalogueError::NoEntry { place: place(), name: id.clone() })
+}
+
+fn successors_end(catalogue: &Catalogue, start: &EntryId) -> Result<(), CatalogueError> {
+    let mut seen = BTreeSet::from([start]);
+    let mut at = start;
+    while let Some(next) = catalogue.entry.get(at).and_then(|entry| entry.successor.as_ref()) {
+        exists(catalogue, next, || format!("successor of {at}"))?;
+        if !seen.insert(next) {
+            return Err(CatalogueError::Circle(start.clone()));
+        }
+        at = next;
+    }
+    Ok(())
+}
+
+/// What is wrong with an entry, as the fix. A price of zero is unknown, and unknown is refused.
+fn fault(entry: &Entry) -> Option<&'static str> {
+    let price = &entry.price;
+    let priced = [price.input_nanos, price.text_nanos, price.image_nanos];
+    let tokens = [price.tokens_per_picture, price.image_tokens, entry.max_output_tokens];
+    match () {
+        () if entry.model.is_empty() => Some("give the provider's model id"),
+        () if entry.online.is_none() && entry.batch.is_none() => {
+            Some("name a backend for online, batch or both")
+        }
+        () if entry.online == Some(Backend::GeminiBatch) => {
+            Some("give it the online backend gemini-online or vertex-predict")
+        }
+        () if entry.batch.is_some_and(|backend| backend != Backend::GeminiBatch) => {
+            Some("give it the batch backend gemini-batch")
+        }
+        () if priced.contains(&0) => Some("give every price in nano-dollars a token, above 0"),
+        () if tokens.contains(&0) => Some("give token counts and the output cap above 0"),
+        () if entry.max_output_tokens < price.image_tokens => {
+            Some("set max_output_tokens to at least price.image_tokens")
+        }
+        () if entry.max_output_tokens < entry.typical_text_tokens => {
+            Some("set max_output_tokens to at least typical_text_tokens")
+        }
+        () if !(1..=100).contains(&price.batch_percent) => {
+            Some("set price.batch_percent from 1 to 100")
+        }
+        () if entry.max_pictures < 2 => {
+            Some("set max_pictures to at least 2 (a person and a garment)")
+        }
+        () if !(1..=200).contains(&entry.call_timeout_seconds) => {
+            Some("set call_timeout_seconds from 1 to 200")
+        }
+        // The maximum price counts the words once.
+        () if entry.prompt.matches("{garments}").count() != 1 => {
+            Some("put {garments} into the prompt once")
+        }
+        () if entry.prompt.matches("{wish}").count() > 1 => {
+            Some("put {wish} into the prompt at most once")
+        }
+        () => None,
+    }
+}

@@ -1,0 +1,229 @@
+//! The catalogue of models: data, since Google has retired every image model within about a year.
+
+mod check;
+mod price;
+
+use std::{collections::BTreeMap, fmt, ops::Range};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    check::CatalogueError,
+    price::{Price, Usage},
+};
+use crate::{ids::EntryId, lane::Lane, money::Micros, request::RenderRequest};
+
+/// Bytes of ours around each garment in a prompt ("the .. of image n"), generously.
+const WORDS_A_GARMENT: usize = 40;
+
+/// What the customer asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Quality {
+    #[serde(rename = "sd")]
+    Sd,
+    #[serde(rename = "hd")]
+    Hd,
+    #[serde(rename = "4k")]
+    FourK,
+}
+
+impl Quality {
+    pub const ALL: [Self; 3] = [Self::Sd, Self::Hd, Self::FourK];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sd => "sd",
+            Self::Hd => "hd",
+            Self::FourK => "4k",
+        }
+    }
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A wire and a place to send a request to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// `generateContent`, on Vertex global or on the Developer API.
+    GeminiOnline,
+    /// `batchGenerateContent` on the Developer API: JSONL file in, file out.
+    GeminiBatch,
+    /// `:predict` on Vertex, the Imagen-family wire.
+    VertexPredict,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::GeminiOnline => "gemini-online",
+            Self::GeminiBatch => "gemini-batch",
+            Self::VertexPredict => "vertex-predict",
+        })
+    }
+}
+
+/// The long side a model is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Size {
+    #[serde(rename = "1K")]
+    OneK,
+    #[serde(rename = "2K")]
+    TwoK,
+    #[serde(rename = "4K")]
+    FourK,
+}
+
+impl Size {
+    /// As it stands on the wire (capital K).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OneK => "1K",
+            Self::TwoK => "2K",
+            Self::FourK => "4K",
+        }
+    }
+}
+
+/// How long the model may think before it draws; thinking is billed as text output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Thinking {
+    Minimal,
+    Medium,
+    High,
+}
+
+impl Thinking {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minimal => "MINIMAL",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+        }
+    }
+}
+
+/// One way to make a picture: a model with its settings, price and limits.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The provider's model id.
+    pub model: String,
+    /// The backend of the Online lane, where the model has one.
+    pub online: Option<Backend>,
+    /// The backend of the Batch lane, where the model has one.
+    pub batch: Option<Backend>,
+    pub size: Size,
+    pub thinking: Option<Thinking>,
+    /// `maxOutputTokens`: caps what thinking can cost.
+    pub max_output_tokens: u32,
+    /// Thinking and text tokens a render usually takes; for forecasts only.
+    pub typical_text_tokens: u32,
+    /// Input pictures the model accepts, the person included.
+    pub max_pictures: u32,
+    /// How long one online call may take, in seconds.
+    pub call_timeout_seconds: u32,
+    pub price: Price,
+    /// The first day on which the model no longer answers.
+    pub retires: Option<NaiveDate>,
+    /// The entry that takes over then.
+    pub successor: Option<EntryId>,
+    /// The instruction, with `{garments}` and `{wish}` to fill in.
+    pub prompt: String,
+}
+
+impl Entry {
+    /// The most that generating `request` can cost in `lane`; reserved before it is sent.
+    pub fn maximum(&self, lane: Lane, request: &RenderRequest) -> Micros {
+        let pictures = u32::try_from(request.pictures().count()).unwrap_or(u32::MAX);
+        let words: usize = request
+            .garments
+            .iter()
+            .map(|garment| garment.category.len() + garment.description.len() + WORDS_A_GARMENT)
+            .sum();
+        let prompt = self.prompt.len() + request.prompt.len() + words;
+        self.price.maximum(lane, self.max_output_tokens, pictures, prompt)
+    }
+
+    pub const fn backend(&self, lane: Lane) -> Option<Backend> {
+        match lane {
+            Lane::Online => self.online,
+            Lane::Batch => self.batch,
+        }
+    }
+}
+
+/// All models, and which one serves which quality. Checked when parsed.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    quality: BTreeMap<Quality, EntryId>,
+    entry: BTreeMap<EntryId, Entry>,
+}
+
+impl Catalogue {
+    /// Parses and checks a catalogue in TOML.
+    pub fn parse(text: &str) -> Result<Self, CatalogueError> {
+        let catalogue: Self = toml::from_str(text).map_err(|error| CatalogueError::Syntax {
+            line: line_of(text, error.span()),
+            fault: error.message().replace('\n', " "),
+        })?;
+        check::check(&catalogue)?;
+        Ok(catalogue)
+    }
+
+    /// The catalogue that ships with the code.
+    pub fn built_in() -> Result<Self, CatalogueError> {
+        Self::parse(include_str!("../../catalogue.toml"))
+    }
+
+    /// The entry that serves `quality` on `day`: the mapped one, or its living successor. None where
+    /// the last of them has retired.
+    pub fn entry_for(&self, quality: Quality, day: NaiveDate) -> Option<(&EntryId, &Entry)> {
+        let mut id = self.quality.get(&quality)?;
+        // Successors form no circle (checked), so this ends.
+        loop {
+            let entry = self.entry.get(id)?;
+            if entry.retires.is_none_or(|retires| day < retires) {
+                return self.entry.get_key_value(id);
+            }
+            id = entry.successor.as_ref()?;
+        }
+    }
+
+    pub fn get(&self, id: &EntryId) -> Option<&Entry> {
+        self.entry.get(id)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = (&EntryId, &Entry)> {
+        self.entry.iter()
+    }
+}
+
+/// The line, from 1, on which `span` begins.
+fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+    let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count() + 1
+}
+
+/// What may share a batch: a backend and a model. Size, thinking and prompt are per row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BatchKey {
+    pub backend: Backend,
+    pub model: String,
+}
+
+impl fmt::Display for BatchKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.backend, self.model)
+    }
+}
+
+#[cfg(test)]
+mod tests;

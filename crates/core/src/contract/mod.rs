@@ -1,0 +1,15 @@
+//! What every adapter of a port must do, as suites that run against any of them: in memory, and on
+//! the real services. A suite fails by panicking.
+//!
+//! A suite wants a store of its own, and may be run on it once. Nothing here knows how an adapter
+//! works; where a port shows only one side of a service, a small harness gives the other.
+
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
+
+pub mod attempts;
+pub mod batches;
+pub mod bus;
+pub mod fixtures;
+pub mod objects;
+pub mod queues;
+pub mod renders;

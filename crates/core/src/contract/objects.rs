@@ -1,0 +1,65 @@
+//! Objects.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+
+use crate::{
+    picture::Mime,
+    ports::{ObjectInfo, Objects},
+};
+
+/// Everything below, on one empty store.
+pub async fn suite(objects: &dyn Objects) {
+    bytes_come_back_in_order(objects).await;
+    a_second_put_replaces_the_first(objects).await;
+    a_picture_is_known_by_its_first_bytes(objects).await;
+    a_list_holds_what_begins_with_the_prefix(objects).await;
+}
+
+async fn read(objects: &dyn Objects, key: &str) -> Option<Vec<u8>> {
+    let stream = objects.get(key).await.unwrap()?;
+    let pieces: Vec<Bytes> = stream.try_collect().await.unwrap();
+    Some(pieces.concat())
+}
+
+async fn put(objects: &dyn Objects, key: &str, bytes: impl Into<Bytes>, mime: Mime) {
+    assert_eq!(objects.put(key, bytes.into(), mime).await, Ok(()));
+}
+
+pub async fn bytes_come_back_in_order(objects: &dyn Objects) {
+    for length in [0, 1, 65_536, 65_537, 1_000_000_usize] {
+        let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+        let key = format!("bytes/{length}");
+        put(objects, &key, bytes.clone(), Mime::Jpeg).await;
+        assert!(read(objects, &key).await == Some(bytes), "{length}");
+        assert_eq!(objects.head(&key).await.unwrap().map(|info| info.bytes), Some(length as u64));
+    }
+    assert_eq!(read(objects, "bytes/none").await, None);
+    assert_eq!(objects.head("bytes/none").await, Ok(None));
+}
+
+pub async fn a_second_put_replaces_the_first(objects: &dyn Objects) {
+    put(objects, "again/a", "one", Mime::Png).await;
+    put(objects, "again/a", "three", Mime::Png).await;
+    assert_eq!(read(objects, "again/a").await, Some(b"three".to_vec()));
+    assert_eq!(objects.list("again/").await, Ok(vec![("again/a".to_owned(), 5)]));
+}
+
+pub async fn a_picture_is_known_by_its_first_bytes(objects: &dyn Objects) {
+    put(objects, "mime/a", &b"\x89PNG\r\n\x1a\n...."[..], Mime::Jpeg).await;
+    put(objects, "mime/b", "<svg/>", Mime::Jpeg).await;
+    let png = ObjectInfo { bytes: 12, mime: Some(Mime::Png) };
+    assert_eq!(objects.head("mime/a").await, Ok(Some(png)), "not by what it was called");
+    assert_eq!(objects.head("mime/b").await, Ok(Some(ObjectInfo { bytes: 6, mime: None })));
+}
+
+pub async fn a_list_holds_what_begins_with_the_prefix(objects: &dyn Objects) {
+    for key in ["list/b", "list/a", "list/a/1", "lisu", "lis"] {
+        put(objects, key, key, Mime::Webp).await;
+    }
+    let mut listed = objects.list("list/a").await.unwrap();
+    listed.sort();
+    assert_eq!(listed, [("list/a".to_owned(), 6), ("list/a/1".to_owned(), 8)]);
+    assert_eq!(objects.list("list/").await.unwrap().len(), 3);
+    assert_eq!(objects.list("nothing/").await, Ok(vec![]));
+}

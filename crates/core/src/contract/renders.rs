@@ -1,0 +1,135 @@
+//! Render rows.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+
+use super::fixtures::{online_render, render, render_id, start};
+use crate::{
+    ids::RenderId,
+    ports::{Inserted, Renders},
+    render::{Applied, Render},
+};
+
+/// Everything below, on one empty store.
+pub async fn suite(renders: &dyn Renders) {
+    rows_come_back_as_they_went_in(renders).await;
+    a_key_makes_one_render(renders).await;
+    one_of_many_racing_inserts_wins(renders).await;
+    an_update_needs_the_version_it_read(renders).await;
+    rows_of_one_update_stand_for_themselves(renders).await;
+    one_of_many_racing_updates_wins(renders).await;
+    due_rows_come_longest_due_first(renders).await;
+}
+
+async fn insert(renders: &dyn Renders, render: &Render) -> Render {
+    assert_eq!(renders.insert(render.clone()).await, Ok(Inserted::New));
+    get(renders, &render.id).await
+}
+
+async fn get(renders: &dyn Renders, id: &RenderId) -> Render {
+    let mut found = renders.get(std::slice::from_ref(id)).await.unwrap();
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+pub async fn rows_come_back_as_they_went_in(renders: &dyn Renders) {
+    for sent in [render(1_000), online_render(1_001)] {
+        let stored = insert(renders, &sent).await;
+        assert_eq!(stored, Render { version: 1, ..sent });
+    }
+    let ids = [render_id(1_001), render_id(1_002), render_id(1_000)];
+    let mut found = renders.get(&ids).await.unwrap();
+    found.sort_by(|a, b| a.user_id.cmp(&b.user_id));
+    let found: Vec<_> = found.into_iter().map(|render| render.id).collect();
+    assert_eq!(found, [render_id(1_000), render_id(1_001)], "what does not exist is left out");
+    assert_eq!(renders.get(&[]).await, Ok(vec![]));
+}
+
+pub async fn a_key_makes_one_render(renders: &dyn Renders) {
+    let first = insert(renders, &render(1_010)).await;
+    let mut again = render(1_011);
+    again.user_id = first.user_id.clone();
+    again.idempotency_key.clone_from(&first.idempotency_key);
+    let met = renders.insert(again.clone()).await.unwrap();
+    assert_eq!(met, Inserted::Existing(Box::new(first.clone())), "whatever else is new in it");
+    assert_eq!(renders.get(&[again.id.clone()]).await, Ok(vec![]));
+    again.user_id = render(1_011).user_id;
+    assert_eq!(renders.insert(again).await, Ok(Inserted::New), "keys are each user's own");
+}
+
+pub async fn one_of_many_racing_inserts_wins(renders: &dyn Renders) {
+    let racers = (0..10).map(|i| {
+        let mut racer = render(1_020 + i);
+        racer.user_id = render(1_020).user_id;
+        "raced".clone_into(&mut racer.idempotency_key);
+        async move { (racer.id.clone(), renders.insert(racer).await.unwrap()) }
+    });
+    let met = join_all(racers).await;
+    let winners: Vec<_> = met.iter().filter(|(_, met)| *met == Inserted::New).collect();
+    assert_eq!(winners.len(), 1);
+    for (_, met) in &met {
+        if let Inserted::Existing(existing) = met {
+            assert_eq!(existing.id, winners[0].0);
+        }
+    }
+}
+
+pub async fn an_update_needs_the_version_it_read(renders: &dyn Renders) {
+    let read = insert(renders, &online_render(1_040)).await;
+    let mut changed = read.clone();
+    assert_eq!(changed.generating(), Applied::Changed);
+    assert_eq!(renders.update(&[changed.clone()]).await, Ok(vec![true]));
+    let stored = get(renders, &read.id).await;
+    assert_eq!(stored, Render { version: 2, ..changed.clone() });
+    assert_eq!(renders.update(&[changed]).await, Ok(vec![false]), "read before that write");
+    assert_eq!(get(renders, &read.id).await, stored);
+    let unknown = Render { version: 1, ..render(1_041) };
+    assert_eq!(renders.update(&[unknown]).await, Ok(vec![false]), "an update inserts nothing");
+    assert_eq!(renders.update(&[]).await, Ok(vec![]));
+}
+
+pub async fn rows_of_one_update_stand_for_themselves(renders: &dyn Renders) {
+    let mut rows = Vec::new();
+    for n in 1_050..1_053 {
+        rows.push(insert(renders, &online_render(n)).await);
+    }
+    assert_eq!(renders.update(&rows[1..2]).await, Ok(vec![true]));
+    for row in &mut rows {
+        row.generating();
+    }
+    assert_eq!(renders.update(&rows).await, Ok(vec![true, false, true]));
+}
+
+pub async fn one_of_many_racing_updates_wins(renders: &dyn Renders) {
+    let read = insert(renders, &online_render(1_060)).await;
+    let racers = (0..10).map(|_| async { renders.update(std::slice::from_ref(&read)).await });
+    let won = join_all(racers).await.into_iter().filter(|met| *met == Ok(vec![true])).count();
+    assert_eq!(won, 1);
+    assert_eq!(get(renders, &read.id).await.version, 2);
+}
+
+pub async fn due_rows_come_longest_due_first(renders: &dyn Renders) {
+    // Before every other fixture, so that these are the first.
+    let at = |minute| Some(start() - TimeDelta::days(10) + TimeDelta::minutes(minute));
+    let due = |now: Option<DateTime<Utc>>, most| async move {
+        let due = renders.due(now.unwrap(), most).await.unwrap();
+        due.into_iter().map(|render| render.id).collect::<Vec<_>>()
+    };
+    let ids: Vec<_> = (1_070..1_073).map(render_id).collect();
+    for (n, minute) in [(1_072, Some(3)), (1_070, Some(1)), (1_071, Some(2)), (1_073, None)] {
+        let mut row = render(n);
+        row.due_at = minute.and_then(at);
+        insert(renders, &row).await;
+    }
+    assert_eq!(due(at(0), 10).await, []);
+    assert_eq!(due(at(2), 10).await, ids[..2]);
+    assert_eq!(due(at(5), 2).await, ids[..2]);
+    assert_eq!(due(at(5), 10).await, ids);
+    let mut first = get(renders, &ids[0]).await;
+    first.due_at = at(4);
+    assert_eq!(renders.update(&[first]).await, Ok(vec![true]));
+    let mut second = get(renders, &ids[1]).await;
+    second.due_at = None;
+    assert_eq!(renders.update(&[second]).await, Ok(vec![true]));
+    assert_eq!(due(at(5), 10).await, [ids[2].clone(), ids[0].clone()]);
+}

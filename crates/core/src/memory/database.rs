@@ -1,0 +1,189 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{
+    chaos::{Call, Chaos, Mishap},
+    lock, opaque_debug,
+    table::Table,
+};
+use crate::{
+    batch::{Batch, BatchPolicy, BatchStatus, plan_append},
+    catalogue::BatchKey,
+    ids::{BatchId, RenderId, UserId},
+    messages::RenderOrder,
+    ports::{Batches, Inserted, PortError, Random, Renders},
+    render::Render,
+};
+
+/// Render and batch rows, which change together.
+pub struct MemoryDatabase {
+    chaos: Arc<Chaos>,
+    tables: Mutex<Tables>,
+}
+
+opaque_debug!(MemoryDatabase);
+
+#[derive(Default)]
+struct Tables {
+    renders: Table<Render>,
+    by_key: BTreeMap<(UserId, String), RenderId>,
+    batches: Table<Batch>,
+    /// At most one batch of a key is open.
+    open: BTreeMap<BatchKey, BatchId>,
+}
+
+impl MemoryDatabase {
+    pub fn new(chaos: Arc<Chaos>) -> Self {
+        Self { chaos, tables: Mutex::default() }
+    }
+
+    /// Every render row, by id.
+    pub fn renders(&self) -> Vec<Render> {
+        lock(&self.tables).renders.all().cloned().collect()
+    }
+
+    /// Every batch row, by id.
+    pub fn batches(&self) -> Vec<Batch> {
+        lock(&self.tables).batches.all().cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Renders for MemoryDatabase {
+    async fn insert(&self, render: Render) -> Result<Inserted, PortError> {
+        self.chaos.call(Call::RenderInsert, |_| lock(&self.tables).insert(render)).await
+    }
+
+    async fn get(&self, ids: &[RenderId]) -> Result<Vec<Render>, PortError> {
+        self.chaos
+            .call(Call::RenderGet, |_| {
+                let tables = lock(&self.tables);
+                Ok(ids.iter().filter_map(|id| tables.renders.get(id).cloned()).collect())
+            })
+            .await
+    }
+
+    async fn update(&self, renders: &[Render]) -> Result<Vec<bool>, PortError> {
+        self.chaos
+            .call(Call::RenderUpdate, |fate| {
+                let mut tables = lock(&self.tables);
+                let unlucky = fate.is(Mishap::Conflict).then(|| fate.choose(renders.len()));
+                let write = |(i, row)| Some(i) != unlucky && tables.renders.replace(row);
+                Ok(renders.iter().enumerate().map(write).collect())
+            })
+            .await
+    }
+
+    async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError> {
+        self.chaos.call(Call::RenderDue, |_| Ok(lock(&self.tables).renders.due(now, most))).await
+    }
+}
+
+#[async_trait]
+impl Batches for MemoryDatabase {
+    async fn append(
+        &self,
+        key: &BatchKey,
+        orders: Vec<RenderOrder>,
+        now: DateTime<Utc>,
+        policy: &BatchPolicy,
+        random: &dyn Random,
+    ) -> Result<Vec<Batch>, PortError> {
+        self.chaos
+            .call(Call::BatchAppend, |_| {
+                Ok(lock(&self.tables).append(key, orders, now, policy, random))
+            })
+            .await
+    }
+
+    async fn get(&self, id: &BatchId) -> Result<Option<Batch>, PortError> {
+        self.chaos.call(Call::BatchGet, |_| Ok(lock(&self.tables).batches.get(id).cloned())).await
+    }
+
+    async fn update(&self, batch: &Batch) -> Result<bool, PortError> {
+        self.chaos
+            .call(Call::BatchUpdate, |fate| {
+                let mut tables = lock(&self.tables);
+                let written = !fate.is(Mishap::Conflict) && tables.batches.replace(batch);
+                if written {
+                    tables.index_open(batch);
+                }
+                Ok(written)
+            })
+            .await
+    }
+
+    async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Batch>, PortError> {
+        self.chaos.call(Call::BatchDue, |_| Ok(lock(&self.tables).batches.due(now, most))).await
+    }
+}
+
+impl Tables {
+    fn insert(&mut self, mut render: Render) -> Result<Inserted, PortError> {
+        let key = (render.user_id.clone(), render.idempotency_key.clone());
+        if let Some(existing) = self.by_key.get(&key).and_then(|id| self.renders.get(id)) {
+            return Ok(Inserted::Existing(Box::new(existing.clone())));
+        }
+        if self.renders.get(&render.id).is_some() {
+            return Err(PortError::Broken(format!("render {} exists already", render.id)));
+        }
+        render.version = 1;
+        self.by_key.insert(key, render.id.clone());
+        self.renders.put(render);
+        Ok(Inserted::New)
+    }
+
+    fn append(
+        &mut self,
+        key: &BatchKey,
+        mut orders: Vec<RenderOrder>,
+        now: DateTime<Utc>,
+        policy: &BatchPolicy,
+        random: &dyn Random,
+    ) -> Vec<Batch> {
+        // A message may carry an order twice, or once more after it was gathered.
+        let mut joining = BTreeSet::new();
+        orders.retain(|order| self.is_awaited(order) && joining.insert(order.render_id.clone()));
+        if orders.is_empty() {
+            return Vec::new();
+        }
+        // With an order to place, the plan always gives the open batch back.
+        let open = self.open.get(key).and_then(|id| self.batches.take(id));
+        let new_id = || BatchId::generate(random, now);
+        let mut changed = plan_append(key, open, orders, now, policy, new_id);
+        for batch in &mut changed {
+            batch.version += 1;
+            for order in &batch.orders {
+                let awaited = self.is_awaited(order);
+                let render = self.renders.get(&order.render_id).filter(|_| awaited).cloned();
+                if let Some(mut joined) = render.map(|render| render.joined(batch.attempt())) {
+                    joined.version += 1;
+                    self.renders.put(joined);
+                }
+            }
+            self.index_open(batch);
+            self.batches.put(batch.clone());
+        }
+        changed
+    }
+
+    /// Whether the render still waits to join a batch for this very try.
+    fn is_awaited(&self, order: &RenderOrder) -> bool {
+        self.renders.get(&order.render_id).is_some_and(|render| {
+            render.to_join && render.step == order.step && render.n == order.n && !render.is_ended()
+        })
+    }
+
+    fn index_open(&mut self, batch: &Batch) {
+        if batch.status == BatchStatus::Open {
+            self.open.insert(batch.key.clone(), batch.id.clone());
+        } else if self.open.get(&batch.key) == Some(&batch.id) {
+            self.open.remove(&batch.key);
+        }
+    }
+}

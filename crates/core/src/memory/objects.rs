@@ -1,0 +1,126 @@
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use sha2::{Digest, Sha256};
+
+use super::{
+    chaos::{Call, Chaos, Mishap, yield_once},
+    lock, opaque_debug,
+};
+use crate::{
+    picture::Mime,
+    ports::{ByteStream, ObjectInfo, Objects, PortError},
+};
+
+/// The length of the pieces in which an object's bytes come, in bytes.
+const PIECE: usize = 64 * 1_024;
+
+/// Objects by key.
+pub struct MemoryObjects {
+    chaos: Arc<Chaos>,
+    /// Below these prefixes only digests are kept.
+    digest_only: Vec<String>,
+    objects: Mutex<BTreeMap<String, Object>>,
+}
+
+opaque_debug!(MemoryObjects);
+
+struct Object {
+    digest: ObjectDigest,
+    /// Absent below a digest-only prefix.
+    bytes: Option<Bytes>,
+}
+
+/// What is remembered of an object in any case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectDigest {
+    pub info: ObjectInfo,
+    /// What the sender called it.
+    pub declared: Mime,
+    pub sha256: [u8; 32],
+}
+
+impl MemoryObjects {
+    pub fn new(chaos: Arc<Chaos>) -> Self {
+        Self { chaos, digest_only: Vec::new(), objects: Mutex::default() }
+    }
+
+    /// Keeps only length, format and hash of what lies below `prefix`, so that memory stays flat
+    /// however many pictures a simulation makes. Their bytes cannot be read again.
+    #[must_use]
+    pub fn digest_only(mut self, prefix: impl Into<String>) -> Self {
+        self.digest_only.push(prefix.into());
+        self
+    }
+
+    /// What is remembered of the object under `key`.
+    pub fn digest(&self, key: &str) -> Option<ObjectDigest> {
+        lock(&self.objects).get(key).map(|object| object.digest.clone())
+    }
+}
+
+#[async_trait]
+impl Objects for MemoryObjects {
+    async fn put(&self, key: &str, bytes: Bytes, mime: Mime) -> Result<(), PortError> {
+        self.chaos
+            .call(Call::ObjectPut, |_| {
+                let info = ObjectInfo { bytes: bytes.len() as u64, mime: Mime::sniff(&bytes) };
+                let sha256 = Sha256::digest(&bytes).into();
+                let digest = ObjectDigest { info, declared: mime, sha256 };
+                let kept = !self.digest_only.iter().any(|prefix| key.starts_with(prefix.as_str()));
+                let object = Object { digest, bytes: kept.then_some(bytes) };
+                lock(&self.objects).insert(key.to_owned(), object);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<ByteStream>, PortError> {
+        self.chaos
+            .call(Call::ObjectGet, |fate| {
+                let objects = lock(&self.objects);
+                let Some(object) = objects.get(key) else {
+                    return Ok(None);
+                };
+                let gone = || PortError::Broken(format!("only a digest is kept of {key}"));
+                let bytes = object.bytes.clone().ok_or_else(gone)?;
+                Ok(Some(in_pieces(bytes, fate.is(Mishap::Lost))))
+            })
+            .await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, PortError> {
+        self.chaos.call(Call::ObjectHead, |_| Ok(self.digest(key).map(|digest| digest.info))).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, PortError> {
+        self.chaos
+            .call(Call::ObjectList, |_| {
+                let objects = lock(&self.objects);
+                let below = objects
+                    .range(prefix.to_owned()..)
+                    .take_while(|(key, _)| key.starts_with(prefix))
+                    .map(|(key, object)| (key.clone(), object.digest.info.bytes));
+                Ok(below.collect())
+            })
+            .await
+    }
+}
+
+/// The bytes piece by piece; with `breaks`, half of them and then an error.
+fn in_pieces(bytes: Bytes, breaks: bool) -> ByteStream {
+    let end = if breaks { bytes.len() / 2 } else { bytes.len() };
+    let reset = breaks.then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+    let pieces = (0..end).step_by(PIECE).map(move |at| Ok(bytes.slice(at..end.min(at + PIECE))));
+    let arrive = |piece| async {
+        yield_once().await;
+        piece
+    };
+    stream::iter(pieces.chain(reset)).then(arrive).boxed()
+}

@@ -1,0 +1,132 @@
+//! Events. `gemini.batch.*` tell what became of an attempt and reach the distributor through the
+//! FIFO queue; `render.*` tell the shop.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::WireMessage;
+use crate::{
+    chain::Fidelity,
+    ids::{AttemptId, BatchId, JobName, RenderId, UserId},
+    outcome::RenderOutcome,
+    picture::PictureRef,
+    render::FailureCode,
+};
+
+/// What the distributor is told (FIFO queue, one message group a shard).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum PipelineEvent {
+    #[serde(rename = "gemini.batch.submitted")]
+    Submitted(AttemptEvent),
+    #[serde(rename = "gemini.batch.processing")]
+    Processing(AttemptEvent),
+    #[serde(rename = "gemini.batch.completed")]
+    Completed(AttemptEvent),
+    #[serde(rename = "gemini.batch.failed")]
+    Failed(AttemptEvent),
+    /// Sent by the reconciler: the render's give-up time has passed.
+    #[serde(rename = "render.overdue")]
+    Overdue { shard: u32, render_id: RenderId },
+}
+
+impl WireMessage for PipelineEvent {
+    const VERSION: u32 = 1;
+    const TYPES: &'static [&'static str] = &[
+        "gemini.batch.submitted",
+        "gemini.batch.processing",
+        "gemini.batch.completed",
+        "gemini.batch.failed",
+        "render.overdue",
+    ];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptEventKind {
+    Submitted,
+    Processing,
+    Completed,
+    Failed,
+}
+
+/// News of an attempt. The same news has the same bytes, so that the FIFO queue drops its repeats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEvent {
+    pub shard: u32,
+    pub batch_id: BatchId,
+    pub attempt_id: AttemptId,
+    pub at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobName>,
+    /// One per render, on the last event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<RenderOutcome>,
+}
+
+impl PipelineEvent {
+    pub fn of(kind: AttemptEventKind, event: AttemptEvent) -> Self {
+        match kind {
+            AttemptEventKind::Submitted => Self::Submitted(event),
+            AttemptEventKind::Processing => Self::Processing(event),
+            AttemptEventKind::Completed => Self::Completed(event),
+            AttemptEventKind::Failed => Self::Failed(event),
+        }
+    }
+
+    /// The full name, which is also the event's detail type.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Submitted(_) => "gemini.batch.submitted",
+            Self::Processing(_) => "gemini.batch.processing",
+            Self::Completed(_) => "gemini.batch.completed",
+            Self::Failed(_) => "gemini.batch.failed",
+            Self::Overdue { .. } => "render.overdue",
+        }
+    }
+
+    pub const fn shard(&self) -> u32 {
+        match self {
+            Self::Submitted(e) | Self::Processing(e) | Self::Completed(e) | Self::Failed(e) => {
+                e.shard
+            }
+            Self::Overdue { shard, .. } => *shard,
+        }
+    }
+}
+
+/// A render's one end, told to the shop (source `render`), at least once with the same `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum RenderEnded {
+    #[serde(rename = "render.completed")]
+    Completed {
+        id: String,
+        render_id: RenderId,
+        user_id: UserId,
+        at: DateTime<Utc>,
+        picture: PictureRef,
+        fidelity: Fidelity,
+    },
+    #[serde(rename = "render.failed")]
+    Failed {
+        id: String,
+        render_id: RenderId,
+        user_id: UserId,
+        at: DateTime<Utc>,
+        code: FailureCode,
+    },
+}
+
+impl RenderEnded {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "render.completed",
+            Self::Failed { .. } => "render.failed",
+        }
+    }
+}
+
+impl WireMessage for RenderEnded {
+    const VERSION: u32 = 1;
+    const TYPES: &'static [&'static str] = &["render.completed", "render.failed"];
+}

@@ -1,0 +1,53 @@
+//! What an attempt gave for one render.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{chain::Fidelity, ids::RenderId, money::Micros, picture::PictureRef};
+
+/// What an attempt gave for one render. Provider texts stay out: they never reach a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outcome {
+    Image {
+        picture: PictureRef,
+        fidelity: Fidelity,
+    },
+    /// Refused for its content: ends the render, and no other model is tried.
+    Refused,
+    Failed {
+        class: FailClass,
+    },
+}
+
+/// Why there is no picture, as far as the next decision needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailClass {
+    /// The provider broke, and said so: retryable.
+    Provider,
+    /// A finished batch job had no row for this render: retryable.
+    Missing,
+    /// A good answer without a picture: one more try on Google.
+    NoImage,
+    /// The call may have been paid, and nobody knows: never repeated without a grant.
+    Unknown,
+    /// The provider says our request is wrong; the same request will not do better.
+    Invalid,
+    /// Credentials, billing or a retired model: a person is needed.
+    Account,
+    /// Cancelled at our wish.
+    Cancelled,
+    /// Not bought before the first of its renders ran out of time: retryable for the others.
+    Expired,
+    /// Not bought for lack of budget.
+    Unfunded,
+}
+
+/// One render's part of an attempt: its outcome and what it cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderOutcome {
+    pub render_id: RenderId,
+    pub outcome: Outcome,
+    /// Settled cost of this render in this attempt; zero while unknown or never bought.
+    pub cost: Micros,
+}

@@ -1,0 +1,86 @@
+//! Pictures are passed by reference; the bytes stay in the object store.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The picture formats every provider here takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Mime {
+    #[serde(rename = "image/jpeg")]
+    Jpeg,
+    #[serde(rename = "image/png")]
+    Png,
+    #[serde(rename = "image/webp")]
+    Webp,
+}
+
+impl Mime {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Webp => "image/webp",
+        }
+    }
+
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+        }
+    }
+
+    /// By magic bytes: what a sender calls a picture is not believed.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::Webp),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Mime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a picture lies in the object store, and its exact length in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureRef {
+    pub key: String,
+    pub bytes: u64,
+    pub mime: Mime,
+}
+
+/// A picture in memory.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub bytes: Bytes,
+    pub mime: Mime,
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture({} bytes of {})", self.bytes.len(), self.mime)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sniffs_by_magic_bytes() {
+        assert_eq!(Mime::sniff(&[0xff, 0xd8, 0xff, 0xe0]), Some(Mime::Jpeg));
+        assert_eq!(Mime::sniff(b"\x89PNG\r\n\x1a\n...."), Some(Mime::Png));
+        assert_eq!(Mime::sniff(b"RIFF\0\0\0\0WEBPVP8 "), Some(Mime::Webp));
+        assert_eq!(Mime::sniff(b"<svg/>"), None);
+        assert_eq!(Mime::sniff(b""), None);
+    }
+}

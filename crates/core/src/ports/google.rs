@@ -1,0 +1,106 @@
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use crate::{
+    catalogue::{Entry, Usage},
+    ids::{AttemptId, JobName, RenderId},
+    messages::RenderOrder,
+    outcome::FailClass,
+    picture::Picture,
+};
+
+/// What a model gave for one render, with what it says it used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub given: RowAnswer,
+    /// Absent where the provider did not say.
+    pub usage: Option<Usage>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowAnswer {
+    Picture(Picture),
+    /// Refused for its content.
+    Refused,
+    Failed(FailClass),
+}
+
+/// Why a call to a provider gave no answer to work with. The text is for logs: no secrets, no
+/// personal data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Surely nothing was created or bought (429, 503, no connection, a part of ours was away):
+    /// may be repeated. With the wait the provider asked for.
+    #[error("nothing was created: {reason}")]
+    NotCreated { reason: String, retry_after: Option<Duration> },
+    /// Sent, and no telling whether it was carried out.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+    /// Refused for good: the class says whose fault it is. Nothing was bought.
+    #[error("refused ({class:?}): {reason}")]
+    Rejected { class: FailClass, reason: String },
+}
+
+/// Generates one render now.
+#[async_trait]
+pub trait OnlineProvider: Send + Sync + fmt::Debug {
+    /// Everything that can be done before the paying call: a token that will still hold.
+    async fn prepare(&self) -> Result<(), CallError>;
+    /// The paying call. Not idempotent.
+    async fn generate(&self, order: &RenderOrder, entry: &Entry) -> Result<Answer, CallError>;
+}
+
+/// Runs batch jobs.
+#[async_trait]
+pub trait BatchProvider: Send + Sync + fmt::Debug {
+    /// Uploads the rows as a file and returns its name. Buys nothing; may be repeated.
+    async fn upload(
+        &self,
+        name: &AttemptId,
+        rows: &[(&RenderOrder, &Entry)],
+    ) -> Result<String, CallError>;
+    /// Creates the job `name` over an uploaded file. Buys; not idempotent.
+    async fn create(&self, name: &AttemptId, model: &str, file: &str)
+    -> Result<JobName, CallError>;
+    /// The job that bears exactly this name, if the provider lists one; the oldest of several.
+    async fn find(&self, name: &AttemptId) -> Result<Option<JobName>, CallError>;
+    async fn status(&self, job: &JobName) -> Result<JobStatus, CallError>;
+    /// Best effort.
+    async fn cancel(&self, job: &JobName) -> Result<(), CallError>;
+    /// The rows of a finished job's result file, as they stream in.
+    async fn results(&self, file: &str) -> Result<ResultStream, CallError>;
+}
+
+/// Rows one by one; a row that cannot be read is a row of its own, an error ends the stream.
+pub type ResultStream = BoxStream<'static, Result<ResultRow, CallError>>;
+
+/// One row of a result file. Without a key nobody can say whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultRow {
+    pub render_id: Option<RenderId>,
+    pub answer: Answer,
+}
+
+/// What a job is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobStatus {
+    pub phase: JobPhase,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobPhase {
+    Pending,
+    Running,
+    /// Finished; rows succeed and fail on their own.
+    Succeeded {
+        results: Option<String>,
+    },
+    Failed(FailClass),
+    Cancelled,
+    /// Google gave up after 48 h: there are no results.
+    Expired,
+    /// A state newer than this release: asked again at the next poll.
+    Unrecognised,
+}

@@ -1,0 +1,114 @@
+//! What the stages ask of the world. Small traits, one verb each where it can be, so that a
+//! function's permissions can mirror the ports its stage names.
+
+mod google;
+mod http;
+mod store;
+mod transport;
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
+
+pub use self::{
+    google::{
+        Answer, BatchProvider, CallError, JobPhase, JobStatus, OnlineProvider, ResultRow,
+        ResultStream, RowAnswer,
+    },
+    http::{Body, HttpTransport, TransportError},
+    store::{Attempts, Batches, Inserted, Renders, Written},
+    transport::{Announcement, Bus, Outgoing, Queue, QueueName},
+};
+use crate::{picture::Mime, settings::Settings};
+
+/// Time. Timers and `now` move together, so that a paused clock moves both.
+#[async_trait]
+pub trait Clock: Send + Sync + fmt::Debug {
+    fn now(&self) -> DateTime<Utc>;
+    async fn sleep(&self, duration: Duration);
+}
+
+/// Randomness.
+pub trait Random: Send + Sync + fmt::Debug {
+    fn next_u64(&self) -> u64;
+}
+
+/// Why a store, queue or other service of ours did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// May work later: throttled, unreachable, timed out, acknowledgement lost.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Will not work however often it is tried: a row that cannot be read, a refused request.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// The knobs in force: one read of all of them, cached for some seconds, last good values kept.
+#[async_trait]
+pub trait SettingsSource: Send + Sync + fmt::Debug {
+    async fn settings(&self) -> Settings;
+}
+
+/// Secrets by name; `fresh` reads past the cache, once a key was refused.
+#[async_trait]
+pub trait Secrets: Send + Sync + fmt::Debug {
+    async fn secret(&self, name: SecretName, fresh: bool) -> Result<Secret, PortError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SecretName {
+    /// `service-account-json`
+    ServiceAccount,
+    /// `api-key`
+    ApiKey,
+    /// `/garmaxai/replicate/${Stage}/api-token`
+    ReplicateToken,
+}
+
+/// A secret text; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one call that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Bytes as they come, in pieces.
+pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Pictures and files by key.
+#[async_trait]
+pub trait Objects: Send + Sync + fmt::Debug {
+    /// Stores the bytes under `key`, replacing what was there.
+    async fn put(&self, key: &str, bytes: Bytes, mime: Mime) -> Result<(), PortError>;
+    /// The bytes under `key`, streamed; `None` where there is nothing.
+    async fn get(&self, key: &str) -> Result<Option<ByteStream>, PortError>;
+    /// What lies under `key`, without its bytes.
+    async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, PortError>;
+    /// Keys that begin with `prefix`, with their lengths.
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, PortError>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    pub bytes: u64,
+    /// By what the object begins with, where it is a picture.
+    pub mime: Option<Mime>,
+}

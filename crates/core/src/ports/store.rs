@@ -1,0 +1,78 @@
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{PortError, Random};
+use crate::{
+    attempt::{Attempt, AttemptWrite},
+    batch::{Batch, BatchPolicy},
+    budget::{Account, Balance},
+    catalogue::BatchKey,
+    ids::{AttemptId, BatchId, RenderId},
+    messages::RenderOrder,
+    render::Render,
+};
+
+/// What a conditional write met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    Done,
+    /// Another writer was first: read again and decide again.
+    Conflict,
+    /// The reservation does not fit; with the balance it met.
+    NoHeadroom(Balance),
+}
+
+/// What an insert met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    New,
+    /// The user used this idempotency key before: the render it made.
+    Existing(Box<Render>),
+}
+
+/// Render rows.
+#[async_trait]
+pub trait Renders: Send + Sync + std::fmt::Debug {
+    /// Inserts by `(user_id, idempotency_key)`; the row gets version 1.
+    async fn insert(&self, render: Render) -> Result<Inserted, PortError>;
+    /// The rows that exist, in any order.
+    async fn get(&self, ids: &[RenderId]) -> Result<Vec<Render>, PortError>;
+    /// Replaces each row that still has `version`, which becomes one more; answers row by row, in the
+    /// order given: `false` where another writer was first.
+    async fn update(&self, renders: &[Render]) -> Result<Vec<bool>, PortError>;
+    /// Rows whose `due_at` lies at or before `now`, the longest due first.
+    async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError>;
+}
+
+/// Batch rows.
+#[async_trait]
+pub trait Batches: Send + Sync + std::fmt::Debug {
+    /// Gathers orders into the open batch of `key` by [`plan_append`](crate::batch::plan_append), in
+    /// one transaction with the render rows, each of which joins the batch's attempt. Orders whose
+    /// render is not waiting for this try are left out. Returns the batches that changed.
+    async fn append(
+        &self,
+        key: &BatchKey,
+        orders: Vec<RenderOrder>,
+        now: DateTime<Utc>,
+        policy: &BatchPolicy,
+        random: &dyn Random,
+    ) -> Result<Vec<Batch>, PortError>;
+    async fn get(&self, id: &BatchId) -> Result<Option<Batch>, PortError>;
+    /// Replaces the row if it still has `version`, which becomes one more.
+    async fn update(&self, batch: &Batch) -> Result<bool, PortError>;
+    /// Rows whose `due_at` lies at or before `now`, the longest due first.
+    async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Batch>, PortError>;
+}
+
+/// Attempts and the ledger, which change together in one transaction.
+#[async_trait]
+pub trait Attempts: Send + Sync + std::fmt::Debug {
+    async fn get(&self, id: &AttemptId) -> Result<Option<Attempt>, PortError>;
+    /// Makes the write and moves its money, or does neither.
+    async fn write(&self, write: &AttemptWrite) -> Result<Written, PortError>;
+    /// The balance of `account` on `date`.
+    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError>;
+    /// Attempts whose `due_at` lies at or before `now`, the longest due first.
+    async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Attempt>, PortError>;
+}

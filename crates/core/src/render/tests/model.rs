@@ -1,0 +1,192 @@
+//! Random lives: outcomes in any order, twice, late; every invariant after each step.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// The `which`-th attempt there ever was gives this, perhaps once more.
+    Give {
+        which: usize,
+        outcome: Outcome,
+        cost: u64,
+    },
+    /// The owed sends are made.
+    Strike,
+    /// The accumulator gathers it.
+    Join,
+    Nudge,
+    Overdue,
+    Generating,
+}
+
+fn class() -> impl Strategy<Value = FailClass> {
+    use FailClass::{
+        Account, Cancelled, Expired, Invalid, Missing, NoImage, Provider, Unfunded, Unknown,
+    };
+    prop::sample::select(vec![
+        Provider, Provider, Provider, Missing, Missing, Expired, NoImage, Unknown, Invalid,
+        Account, Cancelled, Unfunded,
+    ])
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let given = prop_oneof![
+        1 => Just(Outcome::Image { picture: picture(), fidelity: Fidelity::Exact }),
+        1 => Just(Outcome::Refused),
+        12 => class().prop_map(|class| Outcome::Failed { class }),
+    ];
+    let cost = prop_oneof![Just(0), 1..90_000u64];
+    prop_oneof![
+        6 => (0..8usize, given, cost).prop_map(|(which, outcome, cost)| Op::Give { which, outcome, cost }),
+        3 => Just(Op::Strike),
+        3 => Just(Op::Join),
+        1 => Just(Op::Nudge),
+        1 => Just(Op::Overdue),
+        1 => Just(Op::Generating),
+    ]
+}
+
+struct Life {
+    render: Render,
+    rules: ChainRules,
+    now: DateTime<Utc>,
+    /// Every attempt that was ever open, in order.
+    attempts: Vec<AttemptId>,
+    /// The last bill of each.
+    bills: BTreeMap<AttemptId, u64>,
+    batches: u64,
+    ends: u32,
+    news: u32,
+}
+
+impl Life {
+    fn of(render: Render, available: &[Step]) -> Self {
+        let rules = rules(available);
+        let attempts = render.open_attempts.iter().cloned().collect();
+        let bills = BTreeMap::new();
+        Self { render, rules, now: at(0), attempts, bills, batches: 0, ends: 0, news: 0 }
+    }
+
+    fn step(&mut self, op: &Op) -> Result<(), TestCaseError> {
+        let before = self.render.clone();
+        let applied = self.act(op);
+        if applied == Applied::Ignored {
+            // The store is not written, so nothing may have changed.
+            prop_assert_eq!(&self.render, &before, "{:?}", op);
+        }
+        for attempt in &self.render.open_attempts {
+            if !self.attempts.contains(attempt) {
+                self.attempts.push(attempt.clone());
+            }
+        }
+        if self.render.is_ended() && !before.is_ended() {
+            self.ends += 1;
+            let cancelled = |a: &AttemptId| self.render.owed.contains(&Owed::Cancel(a.clone()));
+            prop_assert!(self.render.open_attempts.iter().all(cancelled));
+        }
+        if before.is_ended() {
+            prop_assert_eq!(&self.render.status, &before.status);
+            prop_assert!(self.render.open_attempts.is_subset(&before.open_attempts));
+            let known = |owed: &Owed| {
+                before.owed.contains(owed)
+                    || matches!(owed, Owed::Ask(a) if before.open_attempts.contains(a))
+            };
+            prop_assert!(self.render.owed.iter().all(known), "{:?}", self.render.owed);
+        }
+        let announces = |render: &Render| render.owed.contains(&Owed::Announce);
+        self.news += u32::from(announces(&self.render) && !announces(&before));
+        self.check()
+    }
+
+    fn act(&mut self, op: &Op) -> Applied {
+        let render = &mut self.render;
+        match op {
+            Op::Give { which, outcome, cost } => {
+                let Some(attempt) = self.attempts.get(*which) else { return Applied::Ignored };
+                if *cost > 0 {
+                    self.bills.insert(attempt.clone(), *cost);
+                }
+                let given = gave(render, outcome.clone(), *cost);
+                render.apply(attempt, &given, self.now, &self.rules)
+            }
+            Op::Strike if render.owed.is_empty() => Applied::Ignored,
+            Op::Strike => {
+                let done = render.owed.clone();
+                *render = render.clone().struck(&done, self.now);
+                Applied::Changed
+            }
+            Op::Join if !render.to_join || render.is_ended() => Applied::Ignored,
+            Op::Join => {
+                self.batches += 1;
+                *render = render.clone().joined(batch_attempt(self.batches));
+                Applied::Changed
+            }
+            Op::Nudge => render.nudge(self.now),
+            Op::Overdue => render.overdue(self.now),
+            Op::Generating => render.generating(),
+        }
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let render = &self.render;
+        let bills: u64 = self.bills.values().sum();
+        prop_assert_eq!(render.cost(), Micros::new(bills));
+        prop_assert_eq!(self.ends, u32::from(render.is_ended()));
+        prop_assert_eq!(self.news, self.ends);
+        // Three tries, and one by grant.
+        prop_assert!((1..=4).contains(&render.n));
+        prop_assert!(self.rules.available.contains(&render.step));
+        if render.is_ended() {
+            prop_assert!(!render.to_join && !render.owed.contains(&Owed::HandOn));
+            let unheard = !render.open_attempts.is_empty();
+            prop_assert_eq!(render.due_at.is_some(), !render.owed.is_empty() || unheard);
+        } else {
+            let under_way = render.to_join || !render.open_attempts.is_empty();
+            prop_assert!(under_way, "nobody works on it: {:?}", render);
+            prop_assert!(!render.to_join || render.open_attempts.is_empty());
+            prop_assert!(render.due_at.is_some_and(|due| due <= render.give_up_at), "{:?}", render);
+            let soon = self.now + TimeDelta::seconds(60);
+            prop_assert!(render.owed.is_empty() || render.due_at.is_some_and(|due| due <= soon));
+        }
+        Ok(())
+    }
+}
+
+fn chains() -> impl Strategy<Value = &'static [Step]> {
+    prop_oneof![Just(&WHOLE_CHAIN[..1]), Just(WHOLE_CHAIN)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn every_life_has_one_end(
+        online: bool,
+        accept_described: bool,
+        available in chains(),
+        ops in prop::collection::vec((0..20_000i64, op()), 0..60),
+    ) {
+        let mut render = if online { fixtures::online_render(1) } else { fixtures::render(1) };
+        render.request.accept_described = accept_described;
+        let mut life = Life::of(render, available);
+        life.check()?;
+        for (after, op) in &ops {
+            // Most steps come soon after one another.
+            life.now += TimeDelta::seconds(if after % 3 == 0 { *after } else { after % 30 });
+            life.step(op)?;
+        }
+        let json = serde_json::to_string(&life.render).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Render>(&json).unwrap(), &life.render);
+        life.now = life.now.max(life.render.give_up_at);
+        life.step(&Op::Overdue)?;
+        prop_assert!(life.render.is_ended());
+        // Whatever still runs gives in the end, and then nothing is left to do.
+        for which in 0..life.attempts.len() {
+            life.step(&Op::Give { which, outcome: Outcome::Refused, cost: 1 })?;
+        }
+        life.step(&Op::Strike)?;
+        prop_assert!(life.render.open_attempts.is_empty());
+        prop_assert_eq!(life.render.due_at, None);
+    }
+}

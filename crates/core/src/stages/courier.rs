@@ -1,0 +1,213 @@
+//! Does what rows owe: builds the sends from the row itself, makes them, strikes them off. Run by
+//! whoever sees a row that owes something, as often as anyone likes.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures_util::future::{try_join, try_join_all};
+
+use super::StageError;
+use crate::{
+    batch::Batch,
+    catalogue::{BatchKey, Catalogue},
+    chain::Step,
+    ids::AttemptId,
+    lane::Lane,
+    messages::{RenderEnded, ToAccumulator, ToImagen, encode},
+    ports::{Announcement, Batches, Bus, Clock, Outgoing, Queue, QueueName, Renders},
+    render::{ChainRules, Owed, Render, RenderStatus},
+};
+
+/// How often a lost race for a row is run again before the message goes back to its queue.
+pub(super) const ROUNDS: usize = 8;
+
+/// Sends for render rows.
+#[derive(Clone, Debug)]
+pub struct Courier {
+    pub renders: Arc<dyn Renders>,
+    pub batches: Arc<dyn Batches>,
+    pub queue: Arc<dyn Queue>,
+    pub bus: Arc<dyn Bus>,
+    pub clock: Arc<dyn Clock>,
+    pub catalogue: Arc<Catalogue>,
+    pub rules: Arc<ChainRules>,
+}
+
+/// Everything a set of rows owes, grouped by where it goes.
+#[derive(Default)]
+struct Sends {
+    accumulator: Vec<Outgoing>,
+    online: Vec<Outgoing>,
+    jobs: Vec<Outgoing>,
+    events: Vec<Announcement>,
+}
+
+impl Courier {
+    /// Does what the rows owe and strikes it off. The rows must be as read or as written.
+    pub async fn deliver(&self, rows: Vec<Render>) -> Result<(), StageError> {
+        let rows: Vec<Render> = rows.into_iter().filter(|row| !row.owed.is_empty()).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut sends = Sends::default();
+        for row in &rows {
+            for owed in &row.owed {
+                self.add(&mut sends, row, owed).await?;
+            }
+        }
+        self.send(sends).await?;
+        self.strike(rows).await
+    }
+
+    async fn add(&self, sends: &mut Sends, row: &Render, owed: &Owed) -> Result<(), StageError> {
+        match owed {
+            Owed::HandOn if row.lane == Lane::Batch && row.step == Step::Gemini => {
+                let message = ToAccumulator::Render {
+                    key: self.batch_key(row)?,
+                    order: row.order(&self.rules),
+                };
+                sends
+                    .accumulator
+                    .push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
+            }
+            Owed::HandOn => {
+                let message = ToImagen::Online {
+                    attempt_id: row.online_attempt(),
+                    order: row.order(&self.rules),
+                    wait: 0,
+                };
+                sends.online.push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
+            }
+            Owed::Announce => sends.events.extend(announcement(row)?),
+            Owed::Ask(attempt_id) => {
+                let message = ToImagen::Republish { attempt_id: attempt_id.clone() };
+                sends.jobs.push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
+            }
+            Owed::Cancel(attempt_id) => {
+                if self.nobody_waits(row, attempt_id).await? {
+                    let message = ToImagen::Cancel {
+                        attempt_id: attempt_id.clone(),
+                        render_id: row.id.clone(),
+                    };
+                    sends.jobs.push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn batch_key(&self, row: &Render) -> Result<BatchKey, StageError> {
+        let entry = self.catalogue.get(&row.entry);
+        let key = entry
+            .and_then(|entry| Some(BatchKey { backend: entry.batch?, model: entry.model.clone() }));
+        key.ok_or_else(|| StageError::reject(format!("entry {} has no batch backend", row.entry)))
+    }
+
+    /// One render's end is no reason to cancel a job that others still wait for.
+    async fn nobody_waits(&self, row: &Render, attempt: &AttemptId) -> Result<bool, StageError> {
+        let Some(batch) = self.batches.get(&attempt.owner()).await? else {
+            return Ok(true);
+        };
+        let others: Vec<_> = batch
+            .orders
+            .iter()
+            .map(|order| order.render_id.clone())
+            .filter(|id| *id != row.id)
+            .collect();
+        let others = self.renders.get(&others).await?;
+        Ok(others.iter().all(|other| other.is_ended() || !other.open_attempts.contains(attempt)))
+    }
+
+    async fn send(&self, sends: Sends) -> Result<(), StageError> {
+        let queues = [
+            (QueueName::Accumulator, sends.accumulator),
+            (QueueName::ImagenOnline, sends.online),
+            (QueueName::ImagenJobs, sends.jobs),
+        ];
+        let messages = try_join_all(
+            queues
+                .into_iter()
+                .filter(|(_, messages)| !messages.is_empty())
+                .map(|(queue, messages)| self.queue.send(queue, messages)),
+        );
+        let events = async {
+            if sends.events.is_empty() { Ok(()) } else { self.bus.publish(sends.events).await }
+        };
+        try_join(messages, events).await?;
+        Ok(())
+    }
+
+    /// Marks the sends of `rows` done. A row that changed meanwhile is read again: only what was
+    /// sent is struck off.
+    async fn strike(&self, rows: Vec<Render>) -> Result<(), StageError> {
+        let mut left: Vec<(Render, BTreeSet<Owed>)> = rows
+            .into_iter()
+            .map(|row| {
+                let done = row.owed.clone();
+                (row, done)
+            })
+            .collect();
+        for _ in 0..ROUNDS {
+            let now = self.clock.now();
+            let next: Vec<Render> =
+                left.iter().map(|(row, done)| row.clone().struck(done, now)).collect();
+            let written = self.renders.update(&next).await?;
+            left =
+                left.into_iter().zip(written).filter(|(_, ok)| !ok).map(|(row, _)| row).collect();
+            if left.is_empty() {
+                return Ok(());
+            }
+            let ids: Vec<_> = left.iter().map(|(row, _)| row.id.clone()).collect();
+            let fresh = self.renders.get(&ids).await?;
+            left.retain_mut(|(row, done)| {
+                let Some(now_stored) = fresh.iter().find(|render| render.id == row.id) else {
+                    return false;
+                };
+                *row = now_stored.clone();
+                !done.is_disjoint(&row.owed)
+            });
+            if left.is_empty() {
+                return Ok(());
+            }
+        }
+        // Sent but not struck off: it will be sent again, which is allowed.
+        Ok(())
+    }
+}
+
+/// The news of a render's end; the same bytes each time.
+fn announcement(row: &Render) -> Result<Option<Announcement>, StageError> {
+    let id = format!("{}/ended", row.id);
+    let ended = match &row.status {
+        RenderStatus::Succeeded { picture, fidelity, at } => RenderEnded::Completed {
+            id,
+            render_id: row.id.clone(),
+            user_id: row.user_id.clone(),
+            at: *at,
+            picture: picture.clone(),
+            fidelity: *fidelity,
+        },
+        RenderStatus::Failed { code, at } => RenderEnded::Failed {
+            id,
+            render_id: row.id.clone(),
+            user_id: row.user_id.clone(),
+            at: *at,
+            code: *code,
+        },
+        RenderStatus::Accepted | RenderStatus::Queued | RenderStatus::Generating => {
+            return Ok(None);
+        }
+    };
+    let detail = encode(&ended).map_err(StageError::reject)?;
+    Ok(Some(Announcement { source: "render", detail_type: ended.name(), detail }))
+}
+
+/// The message that buys a sealed batch.
+pub(super) fn submission(batch: &Batch, wait: u32) -> ToImagen {
+    ToImagen::Submit {
+        attempt_id: batch.attempt(),
+        batch_id: batch.id.clone(),
+        key: batch.key.clone(),
+        orders: batch.orders.clone(),
+        wait,
+    }
+}

@@ -1,0 +1,179 @@
+//! Records outcomes, opens the next try or step, and alone ends renders.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use futures_util::future::try_join;
+
+use super::{Consumer, Courier, Invocation, StageError, courier::ROUNDS};
+use crate::{
+    batch::BatchStatus,
+    ids::{BatchId, JobName, RenderId},
+    messages::{AttemptEvent, PipelineEvent},
+    money::Micros,
+    ports::{Batches, Clock, Renders},
+    render::{Applied, Render},
+};
+
+/// The `distributor` stage.
+#[derive(Debug)]
+pub struct Distributor {
+    pub renders: Arc<dyn Renders>,
+    pub batches: Arc<dyn Batches>,
+    pub clock: Arc<dyn Clock>,
+    pub courier: Courier,
+}
+
+#[async_trait]
+impl Consumer<PipelineEvent> for Distributor {
+    /// In order: the queue is FIFO.
+    async fn consume(
+        &self,
+        messages: Vec<PipelineEvent>,
+        call: &Invocation,
+    ) -> Vec<Result<(), StageError>> {
+        let mut results = Vec::with_capacity(messages.len());
+        for message in messages {
+            results.push(self.handle_with_patience(message, call).await);
+        }
+        results
+    }
+}
+
+/// How long a failure waits before it is tried again, at first; it doubles.
+const PAUSE: Duration = Duration::from_millis(200);
+/// What must be left of the invocation for another try.
+const MARGIN: TimeDelta = TimeDelta::seconds(10);
+
+impl Distributor {
+    /// A failure given back to the queue blocks its message group for the visibility timeout, five
+    /// minutes: what can be tried again is tried here while the invocation lasts.
+    async fn handle_with_patience(
+        &self,
+        event: PipelineEvent,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let mut pause = PAUSE;
+        loop {
+            match self.handle(event.clone()).await {
+                Err(StageError::Retry(reason))
+                    if self.clock.now() + pause + MARGIN < call.deadline =>
+                {
+                    tracing::warn!(event = event.name(), reason, "tried again");
+                    self.clock.sleep(pause).await;
+                    pause *= 2;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn handle(&self, event: PipelineEvent) -> Result<(), StageError> {
+        match event {
+            PipelineEvent::Submitted(event) => {
+                let status = BatchStatus::Submitted { job: job(&event)?, at: event.at };
+                self.advance(&event.batch_id, status, Micros::ZERO).await.map(drop)
+            }
+            PipelineEvent::Processing(event) => {
+                let status = BatchStatus::Processing { job: job(&event)?, at: event.at };
+                let ids = self.advance(&event.batch_id, status, Micros::ZERO).await?;
+                self.change(&ids, Render::generating).await
+            }
+            PipelineEvent::Completed(event) => {
+                let status = BatchStatus::Completed { at: event.at };
+                self.finish(&event, status).await
+            }
+            PipelineEvent::Failed(event) => {
+                let status = BatchStatus::Failed { at: event.at };
+                self.finish(&event, status).await
+            }
+            PipelineEvent::Overdue { render_id, .. } => {
+                let now = self.clock.now();
+                self.change(&[render_id], |render| render.overdue(now)).await
+            }
+        }
+    }
+
+    /// The last news of an attempt: every outcome is applied to its render.
+    async fn finish(&self, event: &AttemptEvent, status: BatchStatus) -> Result<(), StageError> {
+        let by_render: BTreeMap<&RenderId, _> =
+            event.outcomes.iter().map(|outcome| (&outcome.render_id, outcome)).collect();
+        let ids: Vec<RenderId> = by_render.keys().map(|id| (*id).clone()).collect();
+        let cost = event.outcomes.iter().map(|outcome| outcome.cost).sum();
+        let now = self.clock.now();
+        let rules = &self.courier.rules;
+        let renders = self.change(&ids, |render| {
+            by_render.get(&render.id).map_or(Applied::Ignored, |outcome| {
+                render.apply(&event.attempt_id, outcome, now, rules)
+            })
+        });
+        // An Online render is its own batch and has no batch row.
+        let online = ids.first().is_some_and(|id| id.as_batch() == event.batch_id);
+        let batch = async {
+            if online { Ok(Vec::new()) } else { self.advance(&event.batch_id, status, cost).await }
+        };
+        try_join(renders, batch).await.map(drop)
+    }
+
+    /// Changes render rows by `step`, decided anew for each row that was written meanwhile, then does
+    /// what they owe: also what an earlier run left owed.
+    async fn change(
+        &self,
+        ids: &[RenderId],
+        step: impl Fn(&mut Render) -> Applied,
+    ) -> Result<(), StageError> {
+        let mut left = ids.to_vec();
+        let mut owing = Vec::new();
+        for _ in 0..ROUNDS {
+            if left.is_empty() {
+                return self.courier.deliver(owing).await;
+            }
+            let (mut changed, mut same) = (Vec::new(), Vec::new());
+            for mut row in self.renders.get(&left).await? {
+                match step(&mut row) {
+                    Applied::Changed => changed.push(row),
+                    Applied::Ignored => same.push(row),
+                }
+            }
+            owing.append(&mut same);
+            let written = self.renders.update(&changed).await?;
+            left.clear();
+            for (mut row, ok) in changed.into_iter().zip(written) {
+                if ok {
+                    row.version += 1;
+                    owing.push(row);
+                } else {
+                    left.push(row.id);
+                }
+            }
+        }
+        Err(StageError::retry("render rows are busy"))
+    }
+
+    /// Moves a batch row on and returns its renders.
+    async fn advance(
+        &self,
+        id: &BatchId,
+        status: BatchStatus,
+        cost: Micros,
+    ) -> Result<Vec<RenderId>, StageError> {
+        for _ in 0..ROUNDS {
+            let Some(mut batch) = self.batches.get(id).await? else {
+                return Err(StageError::reject(format!("batch {id} does not exist")));
+            };
+            let ids = batch.orders.iter().map(|order| order.render_id.clone()).collect();
+            let moved = batch.advance(status.clone(), self.clock.now());
+            let billed = cost > batch.cost;
+            batch.cost = batch.cost.max(cost);
+            if !moved && !billed || self.batches.update(&batch).await? {
+                return Ok(ids);
+            }
+        }
+        Err(StageError::retry(format!("batch {id} is busy")))
+    }
+}
+
+fn job(event: &AttemptEvent) -> Result<JobName, StageError> {
+    event.job.clone().ok_or_else(|| StageError::reject("the event names no job"))
+}

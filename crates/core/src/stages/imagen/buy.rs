@@ -1,0 +1,289 @@
+//! Claiming: from a buying message to an attempt that may be sent, at most one at a time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Imagen, LEASE_MARGIN};
+use crate::{
+    attempt::{Attempt, AttemptState, NeverBought, Share, WaitReason},
+    budget::{Account, Verdict},
+    catalogue::{Backend, BatchKey},
+    chain::Step,
+    ids::{AttemptId, BatchId},
+    lane::Lane,
+    messages::{RenderOrder, ToImagen, encode},
+    polling::{backoff_seconds, delay_until},
+    ports::{Outgoing, QueueName, Written},
+    stages::{Invocation, StageError},
+};
+
+/// How long a deferred batch waits before it asks for money again.
+const DEFERRAL: TimeDelta = TimeDelta::seconds(60);
+
+/// A buying message, of either lane.
+#[derive(Clone, Debug)]
+pub(super) struct Purchase {
+    pub attempt_id: AttemptId,
+    pub batch_id: BatchId,
+    pub lane: Lane,
+    pub key: BatchKey,
+    pub orders: Vec<RenderOrder>,
+    pub wait: u32,
+}
+
+/// Where a purchase stands after claiming.
+pub(super) enum Claim {
+    /// Ours to send.
+    Ours(Attempt),
+    /// Someone else is, was or will be at it: nothing to do for this message.
+    Done,
+}
+
+impl Purchase {
+    pub(super) fn batch(
+        attempt_id: AttemptId,
+        batch_id: BatchId,
+        key: BatchKey,
+        orders: Vec<RenderOrder>,
+        wait: u32,
+    ) -> Self {
+        Self { attempt_id, batch_id, lane: Lane::Batch, key, orders, wait }
+    }
+
+    pub(super) fn online(
+        attempt_id: AttemptId,
+        backend: Backend,
+        model: String,
+        order: RenderOrder,
+        wait: u32,
+    ) -> Self {
+        Self {
+            attempt_id,
+            batch_id: order.render_id.as_batch(),
+            lane: Lane::Online,
+            key: BatchKey { backend, model },
+            orders: vec![order],
+            wait,
+        }
+    }
+
+    /// Until when all of its renders can wait.
+    pub(super) fn wait_until(&self) -> DateTime<Utc> {
+        self.orders.iter().map(|order| order.wait_until).min().unwrap_or_default()
+    }
+
+    fn buy_before(&self) -> DateTime<Utc> {
+        self.orders.iter().map(|order| order.buy_before).min().unwrap_or_default()
+    }
+
+    /// The same message after one more wait.
+    fn again(self, wait: u32) -> Result<ToImagen, StageError> {
+        let Self { attempt_id, batch_id, lane, key, mut orders, .. } = self;
+        match lane {
+            Lane::Batch => Ok(ToImagen::Submit { attempt_id, batch_id, key, orders, wait }),
+            Lane::Online => {
+                let order =
+                    orders.pop().ok_or_else(|| StageError::reject("an order is missing"))?;
+                Ok(ToImagen::Online { attempt_id, order, wait })
+            }
+        }
+    }
+}
+
+impl Imagen {
+    /// Claims the attempt with its money. The first delivery goes straight to the conditional write.
+    pub(super) async fn claim(
+        &self,
+        purchase: &Purchase,
+        call: &Invocation,
+    ) -> Result<Claim, StageError> {
+        if purchase.wait == 0 {
+            let draft = self.draft(purchase)?;
+            if let Some(claim) = self.open(draft, purchase, call).await? {
+                return Ok(claim);
+            }
+        }
+        let attempt = self.attempt(&purchase.attempt_id).await?;
+        self.claim_again(attempt, purchase, call).await
+    }
+
+    /// The first write; none where the attempt exists already.
+    async fn open(
+        &self,
+        draft: Attempt,
+        purchase: &Purchase,
+        call: &Invocation,
+    ) -> Result<Option<Claim>, StageError> {
+        let now = self.clock.now();
+        if now >= purchase.buy_before() {
+            let write = draft.never_bought(NeverBought::Expired, now);
+            let write = write.map_err(StageError::reject)?;
+            return match self.write(&write).await? {
+                Written::Done => self.tell(write.attempt).await.map(|()| Some(Claim::Done)),
+                Written::Conflict | Written::NoHeadroom(_) => Ok(None),
+            };
+        }
+        let budget = self.settings.settings().await.daily_budget;
+        let write = draft.clone().open(budget, now, call.deadline + LEASE_MARGIN);
+        let balance = match self.write(&write).await? {
+            Written::Done => return Ok(Some(Claim::Ours(write.attempt))),
+            Written::Conflict => return Ok(None),
+            Written::NoHeadroom(balance) => balance,
+        };
+        let until = now + DEFERRAL;
+        let verdict = balance.judge(draft.reserved(), budget);
+        let waits = purchase.lane == Lane::Batch
+            && verdict == Verdict::Deferred
+            && until < purchase.wait_until();
+        let write = if waits {
+            draft.open_deferred(until)
+        } else {
+            draft.never_bought(NeverBought::Unfunded, now).map_err(StageError::reject)?
+        };
+        match self.write(&write).await? {
+            Written::Done if waits => self.come_back(write.attempt, purchase.clone()).await,
+            Written::Done => self.tell(write.attempt).await.map(|()| Claim::Done),
+            Written::Conflict | Written::NoHeadroom(_) => return Ok(None),
+        }
+        .map(Some)
+    }
+
+    /// A later delivery, or a redelivery: what to do follows from the row.
+    async fn claim_again(
+        &self,
+        attempt: Attempt,
+        purchase: &Purchase,
+        call: &Invocation,
+    ) -> Result<Claim, StageError> {
+        let now = self.clock.now();
+        match attempt.state {
+            AttemptState::Claimed { lease_until } | AttemptState::Sending { lease_until, .. }
+                if lease_until > now =>
+            {
+                Err(StageError::retry(format!("attempt {} is under way", attempt.id)))
+            }
+            AttemptState::Claimed { .. } if now < purchase.buy_before() => {
+                self.reclaim(attempt, purchase, call).await
+            }
+            AttemptState::Claimed { .. } => self.end_unbought(attempt, NeverBought::Expired).await,
+            // A message from before the last wait; only the last of them may owe the next.
+            AttemptState::Waiting { .. } if purchase.wait + 1 < attempt.waits => Ok(Claim::Done),
+            AttemptState::Waiting { until, .. } if purchase.wait < attempt.waits || until > now => {
+                self.come_back(attempt, purchase.clone()).await
+            }
+            AttemptState::Waiting { why, .. } if now >= purchase.wait_until() => {
+                let why = match why {
+                    WaitReason::Deferred => NeverBought::Unfunded,
+                    WaitReason::Provider => NeverBought::Expired,
+                };
+                self.end_unbought(attempt, why).await
+            }
+            AttemptState::Waiting { .. } => self.reclaim(attempt, purchase, call).await,
+            AttemptState::Sending { .. } => {
+                self.resolve_attempt(attempt).await.map(|()| Claim::Done)
+            }
+            AttemptState::Submitted { .. } => {
+                self.tell_submitted(&attempt).await.map(|()| Claim::Done)
+            }
+            AttemptState::Held { .. }
+            | AttemptState::Settled { .. }
+            | AttemptState::NeverBought { .. } => {
+                self.tell_again(attempt).await.map(|()| Claim::Done)
+            }
+        }
+    }
+
+    async fn reclaim(
+        &self,
+        attempt: Attempt,
+        purchase: &Purchase,
+        call: &Invocation,
+    ) -> Result<Claim, StageError> {
+        let now = self.clock.now();
+        let budget = self.settings.settings().await.daily_budget;
+        let write = attempt.clone().claim(budget, now, call.deadline + LEASE_MARGIN);
+        let write = write.map_err(StageError::retry)?;
+        let balance = match self.write(&write).await? {
+            Written::Done => return Ok(Claim::Ours(write.attempt)),
+            Written::Conflict => {
+                return Err(StageError::retry(format!("attempt {} was claimed", attempt.id)));
+            }
+            Written::NoHeadroom(balance) => balance,
+        };
+        let until = now + DEFERRAL;
+        let verdict = balance.judge(attempt.reserved(), budget);
+        if purchase.lane == Lane::Batch
+            && verdict == Verdict::Deferred
+            && until < purchase.wait_until()
+        {
+            let attempt = self.commit(attempt.deferred(until)).await?;
+            return self.come_back(attempt, purchase.clone()).await;
+        }
+        self.end_unbought(attempt, NeverBought::Unfunded).await
+    }
+
+    async fn end_unbought(&self, attempt: Attempt, why: NeverBought) -> Result<Claim, StageError> {
+        let attempt = self.commit(attempt.never_bought(why, self.clock.now())).await?;
+        self.tell(attempt).await.map(|()| Claim::Done)
+    }
+
+    /// Nothing was bought: the attempt waits while its renders can, and its message comes back.
+    pub(super) async fn put_off(
+        &self,
+        attempt: Attempt,
+        purchase: Purchase,
+        asked: Option<std::time::Duration>,
+    ) -> Result<(), StageError> {
+        let now = self.clock.now();
+        let seconds = backoff_seconds(attempt.waits + 1, asked, self.random.next_u64());
+        let until = now + TimeDelta::seconds(seconds.into());
+        if until >= purchase.wait_until() {
+            return self.end_unbought(attempt, NeverBought::Expired).await.map(drop);
+        }
+        let attempt = self.commit(attempt.waiting(until, WaitReason::Provider)).await?;
+        self.come_back(attempt, purchase).await.map(drop)
+    }
+
+    /// Sends the buying message again for when the wait is over.
+    async fn come_back(&self, attempt: Attempt, purchase: Purchase) -> Result<Claim, StageError> {
+        let AttemptState::Waiting { until, .. } = attempt.state else {
+            return Ok(Claim::Done);
+        };
+        let queue = match purchase.lane {
+            Lane::Online => QueueName::ImagenOnline,
+            Lane::Batch => QueueName::ImagenJobs,
+        };
+        let body = encode(&purchase.again(attempt.waits)?).map_err(StageError::reject)?;
+        let delay = delay_until(self.clock.now(), until);
+        self.queue.send(queue, vec![Outgoing::delayed(body, delay)]).await?;
+        Ok(Claim::Done)
+    }
+
+    fn draft(&self, purchase: &Purchase) -> Result<Attempt, StageError> {
+        let now = self.clock.now();
+        let mut shares = Vec::with_capacity(purchase.orders.len());
+        for order in &purchase.orders {
+            shares.push(Share {
+                render_id: order.render_id.clone(),
+                entry: order.entry.clone(),
+                maximum: self.entry(&order.entry)?.maximum(purchase.lane, &order.request),
+            });
+        }
+        Ok(Attempt {
+            id: purchase.attempt_id.clone(),
+            version: 0,
+            batch_id: purchase.batch_id.clone(),
+            step: Step::Gemini,
+            lane: purchase.lane,
+            backend: purchase.key.backend,
+            model: purchase.key.model.clone(),
+            shares,
+            account: Account::Google,
+            date: now.date_naive(),
+            waits: 0,
+            // Overwritten by the first transition.
+            state: AttemptState::Claimed { lease_until: now },
+            announced: false,
+            due_at: None,
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! The Batch lane: one Google job for a sealed batch, created once, polled to its end.
+
+use chrono::TimeDelta;
+
+use super::{
+    Imagen,
+    buy::{Claim, Purchase},
+    fetch::Fetched,
+};
+use crate::{
+    attempt::{Attempt, AttemptState},
+    catalogue::Entry,
+    ids::{AttemptId, JobName},
+    lane::Lane,
+    messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
+    outcome::{FailClass, Outcome, RenderOutcome},
+    polling::batch_poll_delay,
+    ports::{CallError, JobPhase, Outgoing, QueueName},
+    stages::{Invocation, StageError},
+};
+
+/// How long a lost create is looked for among Google's jobs.
+const LOOK_FOR: TimeDelta = TimeDelta::minutes(10);
+/// Google expires a job after 48 h; one that cannot be asked after an hour more never will be.
+const JOB_LIFE: TimeDelta = TimeDelta::hours(49);
+
+impl Imagen {
+    pub(super) async fn buy_batch(
+        &self,
+        purchase: Purchase,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let Claim::Ours(attempt) = self.claim(&purchase, call).await? else {
+            return Ok(());
+        };
+        let mut rows: Vec<(&RenderOrder, &Entry)> = Vec::with_capacity(purchase.orders.len());
+        for order in &purchase.orders {
+            rows.push((order, self.entry(&order.entry)?));
+        }
+        // The file is no purchase: uploaded before the point of no return.
+        let file = match self.batch.upload(&attempt.id, &rows).await {
+            Ok(file) => file,
+            Err(CallError::Unknown(reason)) => {
+                let error = CallError::NotCreated { reason, retry_after: None };
+                return self.not_answered(attempt, purchase, error).await;
+            }
+            Err(error) => return self.not_answered(attempt, purchase, error).await,
+        };
+        let attempt = self.commit(attempt.sending(self.clock.now())).await?;
+        match self.batch.create(&attempt.id, &attempt.model, &file).await {
+            Ok(job) => self.adopt(attempt, job).await,
+            Err(CallError::Unknown(reason)) => {
+                // The lease stands: the reconciler finds it run out, and has the job looked up.
+                tracing::warn!(attempt = %attempt.id, reason, "create was not answered");
+                Ok(())
+            }
+            Err(error) => self.not_answered(attempt, purchase, error).await,
+        }
+    }
+
+    async fn adopt(&self, attempt: Attempt, job: JobName) -> Result<(), StageError> {
+        let attempt = self.commit(attempt.submitted(job, self.clock.now())).await?;
+        self.tell_submitted(&attempt).await
+    }
+
+    pub(super) async fn resolve(&self, id: &AttemptId) -> Result<(), StageError> {
+        let attempt = self.attempt(id).await?;
+        self.resolve_attempt(attempt).await
+    }
+
+    /// Finds out what became of an attempt whose paying call nobody saw the end of.
+    pub(super) async fn resolve_attempt(&self, attempt: Attempt) -> Result<(), StageError> {
+        let now = self.clock.now();
+        match attempt.state {
+            AttemptState::Sending { lease_until, .. } if lease_until > now => Ok(()),
+            // An online call leaves nothing to look for.
+            AttemptState::Sending { .. } if attempt.lane == Lane::Online => {
+                let held = self.commit(attempt.held(now)).await?;
+                self.tell(held).await
+            }
+            AttemptState::Sending { since, .. } => match self.batch.find(&attempt.id).await {
+                Ok(Some(job)) => self.adopt(attempt, job).await,
+                Ok(None) if now >= since + LOOK_FOR => {
+                    let held = self.commit(attempt.held(now)).await?;
+                    self.tell(held).await
+                }
+                // Still due: the reconciler asks again in a minute.
+                Ok(None) | Err(_) => Ok(()),
+            },
+            AttemptState::Held { .. } => self.resolve_held(attempt).await,
+            AttemptState::Submitted { .. } => self.tell_submitted(&attempt).await,
+            AttemptState::Settled { .. } | AttemptState::NeverBought { .. } => {
+                self.tell(attempt).await
+            }
+            AttemptState::Claimed { .. } | AttemptState::Waiting { .. } => Ok(()),
+        }
+    }
+
+    /// The truth may come late; without it the money counts as spent in the end.
+    async fn resolve_held(&self, attempt: Attempt) -> Result<(), StageError> {
+        if attempt.lane == Lane::Batch
+            && let Ok(Some(job)) = self.batch.find(&attempt.id).await
+        {
+            return self.adopt(attempt, job).await;
+        }
+        let now = self.clock.now();
+        if let Ok(write) = attempt.clone().settle_held(now) {
+            return self.tell(self.commit(Ok(write)).await?).await;
+        }
+        if !attempt.announced {
+            return self.tell(attempt).await;
+        }
+        self.commit(attempt.still_held(now)).await.map(drop)
+    }
+
+    pub(super) async fn poll(
+        &self,
+        id: &AttemptId,
+        seq: u32,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let attempt = self.attempt(id).await?;
+        let AttemptState::Submitted { ref job, since, seq: expected, running } = attempt.state
+        else {
+            return self.resolve_attempt(attempt).await;
+        };
+        if seq < expected {
+            return Ok(());
+        }
+        let phase = match self.batch.status(job).await {
+            Ok(status) => status.phase,
+            Err(error) => {
+                tracing::warn!(attempt = %id, %error, "a job could not be asked after");
+                JobPhase::Unrecognised
+            }
+        };
+        match phase {
+            JobPhase::Succeeded { results } => match self.fetch(&attempt, results, call).await? {
+                Fetched::All(outcomes) => {
+                    let settled = self.commit(attempt.settled(outcomes, self.clock.now())).await?;
+                    self.tell(settled).await
+                }
+                Fetched::Part => self.poll_again(attempt, true).await,
+            },
+            JobPhase::Failed(class) => self.settle_all(attempt, class).await,
+            JobPhase::Cancelled => self.settle_all(attempt, FailClass::Cancelled).await,
+            JobPhase::Expired => self.settle_all(attempt, FailClass::Provider).await,
+            JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised
+                if self.clock.now() >= since + JOB_LIFE =>
+            {
+                self.settle_lost(attempt).await
+            }
+            JobPhase::Running if !running => {
+                self.tell_progress(&attempt, AttemptEventKind::Processing).await?;
+                self.poll_again(attempt, true).await
+            }
+            JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised => {
+                self.poll_again(attempt, false).await
+            }
+        }
+    }
+
+    /// Sends the next tick, then moves the sequence on: a crash between leaves two harmless ticks.
+    async fn poll_again(&self, attempt: Attempt, running: bool) -> Result<(), StageError> {
+        let AttemptState::Submitted { seq, .. } = attempt.state else {
+            return Ok(());
+        };
+        let delay = batch_poll_delay(seq + 1);
+        let tick = ToImagen::Poll { attempt_id: attempt.id.clone(), seq: seq + 1 };
+        self.send_tick(&tick, delay).await?;
+        let next = self.clock.now() + TimeDelta::seconds(delay.into());
+        self.commit(attempt.polled(running, next)).await.map(drop)
+    }
+
+    /// A job that nobody can ask after any more: taken as billed, and without pictures.
+    async fn settle_lost(&self, attempt: Attempt) -> Result<(), StageError> {
+        tracing::error!(attempt = %attempt.id, "a job was lost at the provider");
+        let lost = attempt.shares.iter().map(|share| RenderOutcome {
+            render_id: share.render_id.clone(),
+            outcome: Outcome::Failed { class: FailClass::Unknown },
+            cost: share.maximum,
+        });
+        let outcomes = lost.collect();
+        let settled = self.commit(attempt.settled(outcomes, self.clock.now())).await?;
+        self.tell(settled).await
+    }
+
+    /// Nobody waits for the job any more. Best effort: it is polled to its end all the same.
+    pub(super) async fn cancel(&self, id: &AttemptId) -> Result<(), StageError> {
+        let Some(attempt) = self.attempts.get(id).await? else {
+            return Ok(());
+        };
+        if let AttemptState::Submitted { job, .. } = &attempt.state
+            && let Err(error) = self.batch.cancel(job).await
+        {
+            tracing::warn!(attempt = %id, %error, "a job could not be cancelled");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn send_tick(
+        &self,
+        message: &ToImagen,
+        delay_seconds: u32,
+    ) -> Result<(), StageError> {
+        let body = encode(message).map_err(StageError::reject)?;
+        let tick = Outgoing::delayed(body, delay_seconds);
+        Ok(self.queue.send(QueueName::ImagenJobs, vec![tick]).await?)
+    }
+}

@@ -1,0 +1,109 @@
+//! Telling what became of an attempt: published, then marked, so that it is told at least once.
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join;
+
+use super::Imagen;
+use crate::{
+    attempt::{Attempt, AttemptState},
+    ids::AttemptId,
+    messages::{AttemptEvent, AttemptEventKind, PipelineEvent, ToImagen, encode},
+    outcome::{Outcome, RenderOutcome},
+    polling::batch_poll_delay,
+    ports::{Announcement, Written},
+    stages::StageError,
+};
+
+impl Imagen {
+    /// Publishes the attempt's end and marks it told. Does nothing where it is told, or not ended.
+    pub(super) async fn tell(&self, attempt: Attempt) -> Result<(), StageError> {
+        if attempt.announced { Ok(()) } else { self.tell_again(attempt).await }
+    }
+
+    /// Publishes the attempt's end, told before or not: somebody asked, so somebody may have missed it.
+    pub(super) async fn tell_again(&self, attempt: Attempt) -> Result<(), StageError> {
+        let Some((at, outcomes)) = attempt.ended_at().zip(attempt.outcomes()) else {
+            return Ok(());
+        };
+        self.publish(&attempt, kind_of(&outcomes), at, outcomes).await?;
+        if attempt.announced {
+            return Ok(());
+        }
+        let write = attempt.announced().map_err(StageError::retry)?;
+        match self.write(&write).await? {
+            // Someone else told it, or the truth came meanwhile and will be told by who found it.
+            Written::Done | Written::Conflict | Written::NoHeadroom(_) => Ok(()),
+        }
+    }
+
+    pub(super) async fn republish(&self, id: &AttemptId) -> Result<(), StageError> {
+        let attempt = self.attempt(id).await?;
+        self.tell_again(attempt).await
+    }
+
+    /// The job runs: its first tick and the news of it.
+    pub(super) async fn tell_submitted(&self, attempt: &Attempt) -> Result<(), StageError> {
+        let AttemptState::Submitted { seq: 0, .. } = attempt.state else {
+            return Ok(());
+        };
+        let tick = ToImagen::Poll { attempt_id: attempt.id.clone(), seq: 0 };
+        try_join(
+            self.send_tick(&tick, batch_poll_delay(0)),
+            self.tell_progress(attempt, AttemptEventKind::Submitted),
+        )
+        .await
+        .map(drop)
+    }
+
+    pub(super) async fn tell_progress(
+        &self,
+        attempt: &Attempt,
+        kind: AttemptEventKind,
+    ) -> Result<(), StageError> {
+        let AttemptState::Submitted { since, .. } = attempt.state else {
+            return Ok(());
+        };
+        let at = if kind == AttemptEventKind::Submitted { since } else { self.clock.now() };
+        self.publish(attempt, kind, at, Vec::new()).await
+    }
+
+    async fn publish(
+        &self,
+        attempt: &Attempt,
+        kind: AttemptEventKind,
+        at: DateTime<Utc>,
+        outcomes: Vec<RenderOutcome>,
+    ) -> Result<(), StageError> {
+        let job = match &attempt.state {
+            AttemptState::Submitted { job, .. } => Some(job.clone()),
+            _ => None,
+        };
+        let event = PipelineEvent::of(
+            kind,
+            AttemptEvent {
+                shard: attempt.batch_id.shard(),
+                batch_id: attempt.batch_id.clone(),
+                attempt_id: attempt.id.clone(),
+                at,
+                job,
+                outcomes,
+            },
+        );
+        let announcement = Announcement {
+            source: "gemini.batch",
+            detail_type: event.name(),
+            detail: encode(&event).map_err(StageError::reject)?,
+        };
+        Ok(self.bus.publish(vec![announcement]).await?)
+    }
+}
+
+/// Partial success is completion; a batch failed where no render got an answer.
+fn kind_of(outcomes: &[RenderOutcome]) -> AttemptEventKind {
+    let answered = |outcome: &RenderOutcome| !matches!(outcome.outcome, Outcome::Failed { .. });
+    if outcomes.iter().any(answered) {
+        AttemptEventKind::Completed
+    } else {
+        AttemptEventKind::Failed
+    }
+}

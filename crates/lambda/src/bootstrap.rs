@@ -1,0 +1,59 @@
+//! What every function's `main` does around its handler.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing::Instrument;
+use tracing_subscriber::EnvFilter;
+use tryon_core::stages::Invocation;
+
+use crate::handler::{Handler, HandlerError};
+
+/// Logs JSON lines to standard output; `RUST_LOG` says how much (default `info`).
+pub fn init_tracing() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().json().flatten_event(true).with_ansi(false);
+    if logs.with_env_filter(filter).try_init().is_err() {
+        tracing::debug!("tracing was set up before");
+    }
+}
+
+/// Serves the handler until the runtime ends it.
+pub async fn run(handler: Arc<dyn Handler>) -> Result<(), Error> {
+    let serve = |event: LambdaEvent<Value>| {
+        let handler = handler.clone();
+        let span = tracing::info_span!("invocation", request_id = event.context.request_id);
+        let call = async move {
+            let invocation = invocation(&event.context)?;
+            handler.call(event.payload, invocation).await
+        };
+        async move { call.await.map_err(Error::from) }.instrument(span)
+    };
+    lambda_runtime::run(service_fn(serve)).await
+}
+
+/// The invocation that the runtime speaks of.
+pub fn invocation(context: &Context) -> Result<Invocation, HandlerError> {
+    i64::try_from(context.deadline)
+        .ok()
+        .and_then(DateTime::from_timestamp_millis)
+        .map(|deadline| Invocation { deadline })
+        .ok_or_else(|| HandlerError::event("no deadline"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_is_milliseconds() {
+        let mut context = Context::default();
+        context.deadline = 1_795_435_200_250;
+        let deadline = invocation(&context).unwrap().deadline;
+        assert_eq!(deadline.to_rfc3339(), "2026-11-23T12:00:00.250+00:00");
+        context.deadline = u64::MAX;
+        assert!(invocation(&context).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! One handler per function.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use aws_lambda_events::event::sqs::SqsEvent;
+use serde_json::Value;
+use tryon_core::{
+    messages::{PipelineEvent, ToAccumulator, ToImagen, WireMessage},
+    ports::{Queue, QueueName},
+    stages::{Consumer, Invocation, Reconciler, Router},
+};
+
+use crate::{
+    handler::{Handler, HandlerError, read, write},
+    http, schedule, sqs,
+};
+
+/// A function that one or more queues feed; which one, an event's `eventSourceARN` says.
+pub struct SqsHandler<M> {
+    stage: Arc<dyn Consumer<M>>,
+    rejects: Arc<dyn Queue>,
+    queues: &'static [QueueName],
+}
+
+pub type AccumulatorHandler = SqsHandler<ToAccumulator>;
+pub type ImagenHandler = SqsHandler<ToImagen>;
+pub type DistributorHandler = SqsHandler<PipelineEvent>;
+
+impl AccumulatorHandler {
+    pub fn new(stage: Arc<dyn Consumer<ToAccumulator>>, rejects: Arc<dyn Queue>) -> Self {
+        Self { stage, rejects, queues: &[QueueName::Accumulator] }
+    }
+}
+
+impl ImagenHandler {
+    pub fn new(stage: Arc<dyn Consumer<ToImagen>>, rejects: Arc<dyn Queue>) -> Self {
+        Self { stage, rejects, queues: &[QueueName::ImagenOnline, QueueName::ImagenJobs] }
+    }
+}
+
+impl DistributorHandler {
+    pub fn new(stage: Arc<dyn Consumer<PipelineEvent>>, rejects: Arc<dyn Queue>) -> Self {
+        Self { stage, rejects, queues: &[QueueName::GeminiBatch] }
+    }
+}
+
+impl<M> fmt::Debug for SqsHandler<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqsHandler").field("queues", &self.queues).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<M: WireMessage + Send> Handler for SqsHandler<M> {
+    async fn call(&self, event: Value, invocation: Invocation) -> Result<Value, HandlerError> {
+        let event: SqsEvent = read(event)?;
+        let queue = sqs::source(&event, self.queues)?;
+        let (stage, rejects) = (self.stage.as_ref(), self.rejects.as_ref());
+        let answer = if queue.is_fifo() {
+            sqs::handle_fifo(event, queue, stage, rejects, &invocation).await?
+        } else {
+            sqs::handle_standard(event, queue, stage, rejects, &invocation).await?
+        };
+        write(&answer)
+    }
+}
+
+/// The reconciler, woken by its schedule.
+#[derive(Debug)]
+pub struct ReconcilerHandler {
+    stage: Arc<Reconciler>,
+}
+
+impl ReconcilerHandler {
+    pub fn new(stage: Arc<Reconciler>) -> Self {
+        Self { stage }
+    }
+}
+
+#[async_trait]
+impl Handler for ReconcilerHandler {
+    async fn call(&self, event: Value, invocation: Invocation) -> Result<Value, HandlerError> {
+        let found =
+            schedule::handle(event, async || Ok(self.stage.run(&invocation).await?)).await?;
+        let (renders, batches, attempts) = (found.renders, found.batches, found.attempts);
+        tracing::info!(renders, batches, attempts, "looked after what was due");
+        Ok(Value::Null)
+    }
+}
+
+/// The router, behind the HTTP API.
+#[derive(Debug)]
+pub struct RouterHandler {
+    stage: Arc<Router>,
+}
+
+impl RouterHandler {
+    pub fn new(stage: Arc<Router>) -> Self {
+        Self { stage }
+    }
+}
+
+#[async_trait]
+impl Handler for RouterHandler {
+    async fn call(&self, event: Value, _invocation: Invocation) -> Result<Value, HandlerError> {
+        write(&http::handle(read(event)?, &self.stage).await)
+    }
+}

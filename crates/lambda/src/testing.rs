@@ -1,0 +1,98 @@
+//! What the tests of this crate share: the repository's events, and stages on memory adapters.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tryon_core::{
+    catalogue::Catalogue,
+    contract::fixtures::{rules, start},
+    lane::LaneRules,
+    memory::{
+        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemoryQueues,
+        MemorySettings, Rule, SeededRandom, TokioClock,
+    },
+    picture::Mime,
+    ports::Objects,
+    routing::Percent,
+    settings::Settings,
+    stages::{Courier, Reconciler, Router, RouterConfig},
+};
+
+/// An event of the repository's `events/`.
+pub(crate) fn event(name: &str) -> Value {
+    let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub(crate) struct House {
+    pub(crate) chaos: Arc<Chaos>,
+    pub(crate) queues: Arc<MemoryQueues>,
+    clock: Arc<TokioClock>,
+    database: Arc<MemoryDatabase>,
+    objects: Arc<MemoryObjects>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let chaos = Arc::new(Chaos::seeded(1));
+        let clock = Arc::new(TokioClock::starting_at(start()));
+        Self {
+            queues: Arc::new(MemoryQueues::new(clock.clone(), chaos.clone())),
+            database: Arc::new(MemoryDatabase::new(chaos.clone())),
+            objects: Arc::new(MemoryObjects::new(chaos.clone())),
+            chaos,
+            clock,
+        }
+    }
+
+    pub(crate) async fn upload(&self, keys: &[&str]) {
+        for key in keys {
+            let picture = Bytes::from_static(&[0xff, 0xd8, 0xff, 0xe0, 0, 0]);
+            self.objects.put(key, picture, Mime::Jpeg).await.unwrap();
+        }
+    }
+
+    /// A router that sends everyone to Google.
+    pub(crate) fn router(&self) -> Arc<Router> {
+        let settings = Settings {
+            enable_gemini_batch: true,
+            traffic_percent: Percent::FULL,
+            ..Settings::default()
+        };
+        Arc::new(Router {
+            renders: self.database.clone(),
+            objects: self.objects.clone(),
+            settings: Arc::new(MemorySettings::new(settings)),
+            clock: self.clock.clone(),
+            random: Arc::new(SeededRandom::new(1)),
+            courier: self.courier(),
+            config: RouterConfig { salt: "salt".to_owned(), lanes: LaneRules::default() },
+        })
+    }
+
+    pub(crate) fn reconciler(&self) -> Arc<Reconciler> {
+        Arc::new(Reconciler {
+            renders: self.database.clone(),
+            batches: self.database.clone(),
+            attempts: Arc::new(MemoryAttempts::new(self.chaos.clone())),
+            queue: self.queues.clone(),
+            clock: self.clock.clone(),
+            courier: self.courier(),
+        })
+    }
+
+    fn courier(&self) -> Courier {
+        let rules_of_bus = Rule::of_the_house();
+        let (clock, chaos, queues) = (self.clock.clone(), self.chaos.clone(), self.queues.clone());
+        Courier {
+            renders: self.database.clone(),
+            batches: self.database.clone(),
+            queue: self.queues.clone(),
+            bus: Arc::new(MemoryBus::new(clock, chaos, queues, rules_of_bus)),
+            clock: self.clock.clone(),
+            catalogue: Arc::new(Catalogue::built_in().unwrap()),
+            rules: Arc::new(rules()),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The `tryon` command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tryon_core::{catalogue::Quality, lane::Lane, routing::Percent};
+
+/// The salt of the rollout in local runs.
+pub const SALT: &str = "rollout";
+
+/// A virtual try-on render pipeline, whole, on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "tryon", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A slice of a shop's day through the whole pipeline, in virtual time, with a report
+    Demo(Demo),
+    /// Many renders with canned pictures in virtual time: what the pipeline itself costs
+    Simulate(Simulate),
+    /// One picture, in real time, with an explanation
+    Render(RenderOne),
+    /// Which route a user takes at a percentage, and why
+    Route(Route),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where pictures and the contact sheet go
+    #[arg(long, default_value = "out")]
+    pub out: PathBuf,
+    /// The same seed tells the same story
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How many renders come in
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(100..=1_000))]
+    pub renders: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// How many renders come in
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub renders: u32,
+    /// The same seed tells the same story
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How many hours of virtual time they are spread over
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=240))]
+    pub hours: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct RenderOne {
+    /// Photo of the person (JPEG, PNG or WebP)
+    #[arg(long, value_name = "PICTURE")]
+    pub person: PathBuf,
+    /// Photo of a garment; once for each of up to five garments
+    #[arg(long, value_name = "PICTURE", required = true)]
+    pub garment: Vec<PathBuf>,
+    /// Kind of each garment, in the same order
+    #[arg(long, value_name = "WORD", default_value = "garment")]
+    pub category: Vec<String>,
+    #[arg(long, value_enum, default_value_t = QualityArg::Hd)]
+    pub quality: QualityArg,
+    /// Left out, the lane follows the deadline
+    #[arg(long, value_enum)]
+    pub lane: Option<LaneArg>,
+    /// Seconds the picture may take
+    #[arg(long, value_name = "SECONDS")]
+    pub deadline: Option<u32>,
+    /// A wish in your own words
+    #[arg(long, default_value = "")]
+    pub prompt: String,
+    /// Who asks
+    #[arg(long, default_value = "alice")]
+    pub user: String,
+    /// How long the sandbox takes for the picture, in seconds; left out, as long as Google does
+    #[arg(long, value_name = "SECONDS")]
+    pub latency: Option<u32>,
+    /// Where the picture goes
+    #[arg(short, long, default_value = "out.jpg", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Route {
+    /// The user
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub user: Option<String>,
+    /// A file of users, one a line: prints how they split
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// 0 to 100, with at most two decimals
+    #[arg(long)]
+    pub percent: Percent,
+    /// One salt per decision; the rollout's never changes during a ramp
+    #[arg(long, default_value = SALT)]
+    pub salt: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum QualityArg {
+    Sd,
+    Hd,
+    #[value(name = "4k")]
+    FourK,
+}
+
+impl From<QualityArg> for Quality {
+    fn from(arg: QualityArg) -> Self {
+        match arg {
+            QualityArg::Sd => Self::Sd,
+            QualityArg::Hd => Self::Hd,
+            QualityArg::FourK => Self::FourK,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LaneArg {
+    Online,
+    Batch,
+}
+
+impl From<LaneArg> for Lane {
+    fn from(arg: LaneArg) -> Self {
+        match arg {
+            LaneArg::Online => Self::Online,
+            LaneArg::Batch => Self::Batch,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `tryon demo`: a slice of a shop's day through the whole pipeline, in virtual time.
+
+mod day;
+mod sheet;
+
+use std::{io::Write, path::Path, sync::Arc};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use chrono::{DateTime, TimeZone, Utc};
+use tryon_core::{
+    memory::{Call, Mishap, SeededRandom, TokioClock},
+    picture::Mime,
+    ports::{Clock, Objects},
+    render::{Render, RenderStatus},
+    routing::Percent,
+    settings::Settings,
+};
+use tryon_sandbox::SandboxConfig;
+
+use crate::{
+    arrivals::{GARMENTS, PERSON},
+    cli, files,
+    interrupt::Interrupt,
+    report::{self, Facts},
+    run,
+    world::{World, WorldConfig},
+};
+
+/// The photos of the day; sources and licences lie beside them.
+const PHOTOS: [(&str, &[u8]); 4] = [
+    (PERSON, include_bytes!("../assets/person.jpg")),
+    (GARMENTS[0].0, include_bytes!("../assets/garment-shirt.jpg")),
+    (GARMENTS[1].0, include_bytes!("../assets/garment-jacket.jpg")),
+    (GARMENTS[2].0, include_bytes!("../assets/garment-sweatshirt.jpg")),
+];
+
+/// Runs the day and writes its pictures to `--out` and its tables to `out`.
+pub fn run(args: &cli::Demo, out: &mut impl Write) -> Result<()> {
+    let interrupt = Interrupt::watch()?;
+    let (facts, pictures) = run::in_virtual_time(play(args, &interrupt))?;
+    save(&args.out, &pictures, &interrupt)?;
+    writeln!(
+        out,
+        "{} renders over {} of virtual time, seed {}",
+        facts.renders.len(),
+        report::human(span(&facts.renders)),
+        args.seed,
+    )?;
+    report::write(&facts, out)?;
+    let folder = args.out.display();
+    writeln!(out, "\n{} pictures and contact-sheet.jpg are in {folder}", pictures.len())?;
+    Ok(())
+}
+
+async fn play(args: &cli::Demo, interrupt: &Interrupt) -> Result<(Facts, Vec<(String, Bytes)>)> {
+    let start = Utc.with_ymd_and_hms(2026, 11, 2, 8, 0, 0).single().context("no such time")?;
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(start));
+    let world = World::new(
+        WorldConfig {
+            seed: args.seed,
+            settings: Settings {
+                enable_gemini_batch: true,
+                traffic_percent: Percent::FULL,
+                ..Settings::default()
+            },
+            sandbox: SandboxConfig {
+                seed: args.seed,
+                faults: day::faults(),
+                ..SandboxConfig::default()
+            },
+            salt: cli::SALT.to_owned(),
+            weigh_results: false,
+            record_events: false,
+        },
+        clock,
+    )?;
+    for (key, bytes) in PHOTOS {
+        world.objects.put(key, Bytes::from_static(bytes), Mime::Jpeg).await?;
+    }
+    // Some deliveries come twice: from the bus, and from a queue.
+    for nth in [3, 9] {
+        world.chaos.fail_nth(Call::Deliver, nth, Mishap::Duplicate);
+        world.chaos.fail_nth(Call::Receive, 10 * nth, Mishap::Duplicate);
+    }
+    let arrivals = day::arrivals(args.renders, &SeededRandom::new(args.seed));
+    let bar = run::progress(args.renders.into());
+    let facts = run::day(&world, arrivals, &bar, interrupt).await?;
+    let pictures = results(&world, &facts.renders, start).await?;
+    bar.finish_and_clear();
+    Ok((facts, pictures))
+}
+
+/// Every delivered picture with its file name, in order of arrival.
+async fn results(
+    world: &World,
+    renders: &[Render],
+    start: DateTime<Utc>,
+) -> Result<Vec<(String, Bytes)>> {
+    let mut pictures = Vec::new();
+    for (number, render) in renders.iter().enumerate() {
+        let RenderStatus::Succeeded { picture, .. } = &render.status else { continue };
+        let name = format!(
+            "{:03}-{}-{}-{}.{}",
+            number + 1,
+            render.request.quality,
+            render.lane,
+            report::human(render.accepted_at - start).replace(' ', ""),
+            picture.mime.extension(),
+        );
+        pictures.push((name, run::read(&world.objects, &picture.key).await?));
+    }
+    ensure!(!pictures.is_empty(), "no render gave a picture");
+    Ok(pictures)
+}
+
+fn span(renders: &[Render]) -> chrono::TimeDelta {
+    let first = renders.iter().map(|render| render.accepted_at).min();
+    let last = renders.iter().filter_map(|render| render.status.ended_at()).max();
+    first.zip(last).map_or(chrono::TimeDelta::zero(), |(first, last)| last - first)
+}
+
+fn save(folder: &Path, pictures: &[(String, Bytes)], interrupt: &Interrupt) -> Result<()> {
+    for (name, bytes) in pictures {
+        interrupt.check()?;
+        files::write(&folder.join(name), bytes).context("--out")?;
+    }
+    let sheet = sheet::contact_sheet(pictures)?;
+    files::write(&folder.join("contact-sheet.jpg"), &sheet).context("--out")
+}

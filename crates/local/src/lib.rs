@@ -1,0 +1,16 @@
+//! The whole pipeline in one process: every function's Lambda handler on memory adapters, against a
+//! sandbox of the providers, in real or in virtual time.
+
+pub mod arrivals;
+pub mod cli;
+pub mod demo;
+pub mod explain;
+pub mod files;
+pub mod interrupt;
+pub mod pump;
+pub mod render_one;
+pub mod report;
+pub mod route;
+pub mod run;
+pub mod simulate;
+pub mod world;

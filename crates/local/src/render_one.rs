@@ -1,0 +1,152 @@
+//! `tryon render`: one picture in real time, and why it came out as it did.
+
+use std::{fs, io::Write, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tryon_core::{
+    catalogue::Quality,
+    lane::Lane,
+    memory::TokioClock,
+    picture::{Mime, PictureRef},
+    ports::{Clock, Objects},
+    render::{Render, RenderStatus},
+    request::MAX_GARMENTS,
+    routing::Percent,
+    settings::Settings,
+};
+use tryon_sandbox::{JobTime, Latency, SandboxConfig};
+
+use crate::{
+    cli, explain, files,
+    interrupt::Interrupt,
+    run,
+    world::{World, WorldConfig},
+};
+
+/// How often the screen follows the render.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Runs the command, writing the explanation to `out`.
+pub fn run(args: &cli::RenderOne, out: &mut impl Write) -> Result<()> {
+    let interrupt = Interrupt::watch()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let (world, render) = runtime.block_on(play(args, &interrupt))?;
+    let picture = match &render.status {
+        RenderStatus::Succeeded { picture, .. } => Some(picture.clone()),
+        _ => None,
+    };
+    if let Some(picture) = &picture {
+        let bytes = runtime.block_on(run::read(&world.objects, &picture.key))?;
+        files::write(&args.out, &bytes).context("-o")?;
+    }
+    explain::write(&world, &render, out)?;
+    let Some(PictureRef { bytes, .. }) = picture else {
+        out.flush()?;
+        bail!("the render ended without a picture");
+    };
+    writeln!(out, "\n{} ({} kB)", args.out.display(), bytes.div_ceil(1_000))?;
+    Ok(())
+}
+
+async fn play(args: &cli::RenderOne, interrupt: &Interrupt) -> Result<(World, Render)> {
+    ensure!(args.garment.len() <= MAX_GARMENTS, "--garment: give at most {MAX_GARMENTS}");
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
+    let seed = clock.now().timestamp_nanos_opt().unwrap_or_default().unsigned_abs();
+    let (latency, job_time) = match args.latency {
+        Some(seconds) => {
+            let time = Duration::from_secs(seconds.into());
+            (Latency::Fixed(time), JobTime::Fixed(time))
+        }
+        None => (Latency::Documented, JobTime::LongTail),
+    };
+    let sandbox = SandboxConfig { seed, latency, job_time, ..SandboxConfig::default() };
+    let world = World::new(
+        WorldConfig {
+            seed,
+            settings: Settings {
+                enable_gemini_batch: true,
+                traffic_percent: Percent::FULL,
+                ..Settings::default()
+            },
+            sandbox,
+            salt: cli::SALT.to_owned(),
+            weigh_results: false,
+            record_events: false,
+        },
+        clock,
+    )?;
+    let body = upload(args, &world).await?;
+    let follow = async {
+        let id = world.accept(&body, "from-the-command-line").await?;
+        follow(args, &world, &id, interrupt).await
+    };
+    let render = world.serve_until(follow).await?;
+    Ok((world, render))
+}
+
+/// Puts the pictures where uploads go; gives the request's body.
+async fn upload(args: &cli::RenderOne, world: &World) -> Result<Value> {
+    put(world, "in/person", &args.person, "--person").await?;
+    let mut garments = Vec::with_capacity(args.garment.len());
+    for (i, path) in args.garment.iter().enumerate() {
+        let key = format!("in/garment-{i}");
+        put(world, &key, path, "--garment").await?;
+        let category = args.category.get(i).or(args.category.last());
+        garments.push(json!({"photo": key, "category": category}));
+    }
+    let mut body = json!({
+        "user_id": args.user,
+        "person": {"photo": "in/person"},
+        "garments": garments,
+        "quality": Quality::from(args.quality),
+        "prompt": args.prompt,
+    });
+    if let Some(lane) = args.lane {
+        body["lane"] = json!(Lane::from(lane));
+    }
+    if let Some(deadline) = args.deadline {
+        body["deadline_seconds"] = json!(deadline);
+    }
+    Ok(body)
+}
+
+async fn put(world: &World, key: &str, path: &Path, flag: &str) -> Result<()> {
+    let read = || format!("{flag} {}: cannot be read", path.display());
+    let bytes = Bytes::from(fs::read(path).with_context(read)?);
+    let Some(mime) = Mime::sniff(&bytes) else {
+        bail!("{flag} {}: give a JPEG, PNG or WebP picture", path.display());
+    };
+    Ok(world.objects.put(key, bytes, mime).await?)
+}
+
+/// Shows how far the render is, until it ends.
+async fn follow(
+    args: &cli::RenderOne,
+    world: &World,
+    id: &str,
+    interrupt: &Interrupt,
+) -> Result<Render> {
+    let style = ProgressStyle::with_template("{bar:40} {elapsed} {msg}")?;
+    let bar = ProgressBar::new(1).with_style(style);
+    loop {
+        interrupt.check()?;
+        let rows = world.database.renders();
+        let render = rows.into_iter().find(|render| render.id.as_str() == id);
+        let render = render.context("the render is gone")?;
+        // Nobody knows how long Google takes; the bar shows the time to the deadline.
+        let deadline = (render.deadline_at - render.accepted_at).num_milliseconds();
+        bar.set_length(deadline.unsigned_abs());
+        bar.set_position(
+            (world.clock.now() - render.accepted_at).num_milliseconds().unsigned_abs(),
+        );
+        bar.set_message(format!("{} {}: {}", args.user, render.lane, render.status.as_str()));
+        if render.is_ended() && render.owed.is_empty() {
+            bar.finish_and_clear();
+            return Ok(render);
+        }
+        world.clock.sleep(GLANCE).await;
+    }
+}

@@ -1,0 +1,33 @@
+use comfy_table::Table;
+use tryon_core::{attempt::AttemptState, budget::CAP_PERCENT, money::Micros};
+
+use super::{Facts, table};
+
+/// Where the money is, and whether the ledger and the attempts tell the same story.
+pub(super) fn budget(facts: &Facts) -> Table {
+    let balance = &facts.balance;
+    let mut table = table(&["", "$"], 1);
+    let mut row = |name: &str, amount: Micros| {
+        table.add_row([name.to_owned(), amount.to_string()]);
+    };
+    row("daily budget", facts.daily_budget);
+    row(&format!("cap ({CAP_PERCENT} %)"), facts.daily_budget.percent(CAP_PERCENT));
+    row("settled", balance.settled);
+    row("reserved", balance.reserved);
+    row("held", balance.held);
+    row("settled, summed over attempts", settled(facts));
+    table
+}
+
+fn settled(facts: &Facts) -> Micros {
+    facts
+        .attempts
+        .iter()
+        .filter_map(|attempt| match &attempt.state {
+            AttemptState::Settled { outcomes, .. } => {
+                Some(outcomes.iter().map(|outcome| outcome.cost).sum())
+            }
+            _ => None,
+        })
+        .sum()
+}

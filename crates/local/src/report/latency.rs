@@ -1,0 +1,86 @@
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use chrono::TimeDelta;
+use comfy_table::Table;
+use tryon_core::{
+    catalogue::Quality,
+    lane::Lane,
+    render::{Render, RenderStatus},
+};
+
+use super::{Facts, table};
+
+/// What a latency is measured with: the Online promise for sd and hd, else the render's own deadline.
+const ONLINE_TARGET: TimeDelta = TimeDelta::seconds(60);
+
+/// Latencies of delivered pictures, shortest first.
+fn by_lane(facts: &Facts) -> BTreeMap<(Lane, &'static str), Vec<(TimeDelta, TimeDelta)>> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for render in &facts.renders {
+        if let RenderStatus::Succeeded { at, .. } = render.status {
+            let took = at - render.accepted_at;
+            let group = groups.entry((render.lane, kind(render))).or_default();
+            group.push((took, render.deadline_at - render.accepted_at));
+        }
+    }
+    for group in groups.values_mut() {
+        group.sort_unstable();
+    }
+    groups
+}
+
+fn kind(render: &Render) -> &'static str {
+    match (render.lane, render.request.quality) {
+        (Lane::Batch, _) => "all",
+        (Lane::Online, Quality::FourK) => "4k",
+        (Lane::Online, Quality::Sd | Quality::Hd) => "sd, hd",
+    }
+}
+
+/// The `percent`-th percentile by nearest rank.
+fn percentile(sorted: &[(TimeDelta, TimeDelta)], percent: usize) -> TimeDelta {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted[rank - 1].0
+}
+
+pub(super) fn percentiles(facts: &Facts) -> Table {
+    let header = ["lane", "quality", "pictures", "P50", "P95", "max", "within deadline"];
+    let mut table = table(&header, 2);
+    for ((lane, kind), group) in by_lane(facts) {
+        let in_time = group.iter().filter(|(took, deadline)| took <= deadline).count();
+        table.add_row([
+            lane.to_string(),
+            kind.to_owned(),
+            group.len().to_string(),
+            human(percentile(&group, 50)),
+            human(percentile(&group, 95)),
+            human(percentile(&group, 100)),
+            format!("{:.1} %", 100.0 * in_time as f64 / group.len() as f64),
+        ]);
+    }
+    table
+}
+
+/// Says whether the Online promise was kept.
+pub(super) fn verdict(facts: &Facts, out: &mut impl Write) -> io::Result<()> {
+    let groups = by_lane(facts);
+    let Some(online) = groups.get(&(Lane::Online, "sd, hd")) else {
+        return Ok(());
+    };
+    let p95 = percentile(online, 95);
+    let word = if p95 < ONLINE_TARGET { "kept" } else { "MISSED" };
+    writeln!(out, "\nP95 < {} for Online sd and hd: {word} ({})", human(ONLINE_TARGET), human(p95))
+}
+
+/// Seconds below two minutes, else minutes, else hours.
+pub fn human(time: TimeDelta) -> String {
+    let seconds = time.num_milliseconds() as f64 / 1_000.0;
+    match seconds {
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7_200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3_600.0),
+    }
+}

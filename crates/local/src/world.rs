@@ -1,0 +1,138 @@
+//! The whole system in one process: every function's own Lambda handler, on memory adapters as
+//! unkind as AWS, against the sandbox.
+
+mod api;
+mod build;
+
+pub use self::api::post_renders;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use anyhow::Result;
+use tryon_core::{
+    catalogue::Catalogue,
+    memory::{
+        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemoryQueues,
+        MemorySettings,
+    },
+    ports::{Clock, QueueName},
+    settings::Settings,
+};
+use tryon_lambda::Handler;
+use tryon_sandbox::{Sandbox, SandboxConfig};
+
+use crate::pump::{Mapping, Pump, Schedule};
+
+/// Time limits of the functions and visibility of their queues, as deployed.
+const IMAGEN_TIMEOUT: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(50);
+const VISIBILITY_MARGIN: Duration = Duration::from_secs(20);
+const FIFO_VISIBILITY: Duration = Duration::from_secs(300);
+const RECONCILE_EVERY: Duration = Duration::from_secs(60);
+const BATCH_SIZE: usize = 10;
+const CONCURRENCY: usize = 20;
+/// One call a message group at a time.
+const SHARD_CONCURRENCY: usize = 4;
+
+/// What a world is made from.
+#[derive(Debug)]
+pub struct WorldConfig {
+    pub seed: u64,
+    pub settings: Settings,
+    pub sandbox: SandboxConfig,
+    /// The salt of the rollout.
+    pub salt: String,
+    /// Keep of result pictures only what they weigh, so that long runs stay flat.
+    pub weigh_results: bool,
+    /// Keep every event, for whoever wants to look at them afterwards.
+    pub record_events: bool,
+}
+
+/// Every function, as Lambda would call it.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    pub router: Arc<dyn Handler>,
+    pub accumulator: Arc<dyn Handler>,
+    pub imagen: Arc<dyn Handler>,
+    pub distributor: Arc<dyn Handler>,
+    pub reconciler: Arc<dyn Handler>,
+}
+
+/// The system: its ports, and the functions on top of them.
+#[derive(Debug)]
+pub struct World {
+    pub clock: Arc<dyn Clock>,
+    pub chaos: Arc<Chaos>,
+    pub database: Arc<MemoryDatabase>,
+    pub attempts: Arc<MemoryAttempts>,
+    pub queues: Arc<MemoryQueues>,
+    pub bus: Arc<MemoryBus>,
+    pub objects: Arc<MemoryObjects>,
+    pub settings: Arc<MemorySettings>,
+    pub sandbox: Sandbox,
+    pub catalogue: Arc<Catalogue>,
+    pub functions: Functions,
+}
+
+impl World {
+    /// Puts something around every function.
+    pub fn wrap_functions(&mut self, wrap: impl Fn(Arc<dyn Handler>) -> Arc<dyn Handler>) {
+        let functions = self.functions.clone();
+        self.functions = Functions {
+            router: wrap(functions.router),
+            accumulator: wrap(functions.accumulator),
+            imagen: wrap(functions.imagen),
+            distributor: wrap(functions.distributor),
+            reconciler: wrap(functions.reconciler),
+        };
+    }
+
+    /// Runs queues and schedules until `work` is done.
+    pub async fn serve_until<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.pump().run_until(work).await
+    }
+
+    /// Whether nothing is owed and nobody has anything left to do or say.
+    pub fn is_quiet(&self) -> bool {
+        QueueName::ALL.iter().all(|queue| self.queues.depth(*queue).total() == 0)
+            && self
+                .database
+                .renders()
+                .iter()
+                .all(|render| render.owed.is_empty() && render.open_attempts.is_empty())
+            && self.attempts.attempts().iter().all(|attempt| attempt.announced)
+    }
+
+    /// The event-source mappings and schedules, as deployed.
+    fn pump(&self) -> Pump {
+        let mapping = |queue, handler: &Arc<dyn Handler>, timeout| Mapping {
+            queue,
+            handler: handler.clone(),
+            batch_size: BATCH_SIZE,
+            timeout,
+            visibility: timeout + VISIBILITY_MARGIN,
+            concurrency: CONCURRENCY,
+        };
+        let functions = &self.functions;
+        let distributor = Mapping {
+            visibility: FIFO_VISIBILITY,
+            concurrency: SHARD_CONCURRENCY,
+            ..mapping(QueueName::GeminiBatch, &functions.distributor, TIMEOUT)
+        };
+        Pump {
+            queues: self.queues.clone(),
+            clock: self.clock.clone(),
+            mappings: vec![
+                mapping(QueueName::Accumulator, &functions.accumulator, TIMEOUT),
+                mapping(QueueName::ImagenOnline, &functions.imagen, IMAGEN_TIMEOUT),
+                mapping(QueueName::ImagenJobs, &functions.imagen, IMAGEN_TIMEOUT),
+                distributor,
+            ],
+            schedules: vec![Schedule {
+                handler: functions.reconciler.clone(),
+                every: RECONCILE_EVERY,
+                timeout: TIMEOUT,
+            }],
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Jobs as operations, in every spelling that was seen: every field may be missing.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use tryon_core::{ids::JobName, outcome::FailClass, ports::JobPhase};
+
+use crate::google::{errors::class_of_rpc, read::count, url::is_resource};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Operation {
+    name: String,
+    metadata: Option<Metadata>,
+    done: bool,
+    error: Option<RpcStatus>,
+    response: Option<Output>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    display_name: Option<String>,
+    create_time: Option<String>,
+    state: Option<String>,
+    output: Option<Output>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Output {
+    responses_file: Option<String>,
+}
+
+/// `google.rpc.Status`; its message is Google's prose and not read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RpcStatus {
+    #[serde(deserialize_with = "count")]
+    code: u64,
+}
+
+impl RpcStatus {
+    pub(super) fn class(&self) -> FailClass {
+        class_of_rpc(self.code)
+    }
+}
+
+impl Operation {
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    pub(super) fn job(&self) -> Option<JobName> {
+        is_resource(&self.name, "batches").then(|| JobName::from(self.name.as_str()))
+    }
+
+    pub(super) fn phase(&self) -> JobPhase {
+        if let Some(error) = &self.error {
+            return match (self.state(), error.class()) {
+                ("EXPIRED", _) => JobPhase::Expired,
+                ("CANCELLED", _) | (_, FailClass::Cancelled) => JobPhase::Cancelled,
+                (_, class) => JobPhase::Failed(class),
+            };
+        }
+        match self.state() {
+            "SUCCEEDED" | "PARTIALLY_SUCCEEDED" => self.succeeded(),
+            "FAILED" => JobPhase::Failed(FailClass::Provider),
+            "CANCELLED" => JobPhase::Cancelled,
+            "EXPIRED" => JobPhase::Expired,
+            // The state is missing, or newer than this release, but there is no going back from done.
+            _ if self.done => self.succeeded(),
+            "" | "UNSPECIFIED" | "PENDING" | "QUEUED" => JobPhase::Pending,
+            "RUNNING" | "CANCELLING" | "UPDATING" => JobPhase::Running,
+            _ => JobPhase::Unrecognised,
+        }
+    }
+
+    /// Whether done or about to be: results that are not named yet are asked for again.
+    fn succeeded(&self) -> JobPhase {
+        let outputs =
+            [self.response.as_ref(), self.metadata.as_ref().and_then(|m| m.output.as_ref())];
+        let results =
+            outputs.into_iter().flatten().find_map(|output| output.responses_file.clone());
+        if results.is_none() && !self.done {
+            return JobPhase::Running;
+        }
+        JobPhase::Succeeded { results }
+    }
+
+    /// The state without the prefix, of which two are in use.
+    fn state(&self) -> &str {
+        let state = self.metadata.as_ref().and_then(|metadata| metadata.state.as_deref());
+        let state = state.unwrap_or_default();
+        let bare = state.strip_prefix("BATCH_STATE_").or_else(|| state.strip_prefix("JOB_STATE_"));
+        bare.unwrap_or(state)
+    }
+}
+
+/// A page of jobs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Jobs {
+    operations: Vec<Operation>,
+    next_page_token: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) job: JobName,
+    created: Option<DateTime<Utc>>,
+}
+
+impl Jobs {
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    pub(super) fn next_page(&self) -> Option<&str> {
+        Some(self.next_page_token.as_str()).filter(|token| !token.is_empty())
+    }
+
+    /// The oldest of `so_far` and the jobs here that bear exactly this name. Jobs come newest first,
+    /// so without times the last one is the oldest.
+    pub(super) fn oldest_named(&self, name: &str, so_far: Option<Found>) -> Option<Found> {
+        let named = self.operations.iter().filter_map(|operation| {
+            let metadata = operation.metadata.as_ref()?;
+            if metadata.display_name.as_deref() != Some(name) {
+                return None;
+            }
+            let created = metadata.create_time.as_deref();
+            let created = created.and_then(|time| time.parse().ok());
+            Some(Found { job: operation.job()?, created })
+        });
+        so_far.into_iter().chain(named).reduce(|oldest, next| {
+            match (oldest.created, next.created) {
+                (Some(first), Some(second)) if first < second => oldest,
+                _ => next,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn phase(json: &Value) -> JobPhase {
+        Operation::parse(json.to_string().as_bytes()).unwrap().phase()
+    }
+
+    fn in_state(state: &str) -> JobPhase {
+        phase(&json!({"name": "batches/b", "metadata": {"state": state}}))
+    }
+
+    #[test]
+    fn both_spellings() {
+        for prefix in ["BATCH_STATE_", "JOB_STATE_"] {
+            let of = |state| in_state(&format!("{prefix}{state}"));
+            assert_eq!(of("UNSPECIFIED"), JobPhase::Pending);
+            assert_eq!(of("PENDING"), JobPhase::Pending);
+            assert_eq!(of("RUNNING"), JobPhase::Running);
+            assert_eq!(of("FAILED"), JobPhase::Failed(FailClass::Provider));
+            assert_eq!(of("CANCELLED"), JobPhase::Cancelled);
+            assert_eq!(of("EXPIRED"), JobPhase::Expired);
+            assert_eq!(of("TOMORROWS"), JobPhase::Unrecognised);
+        }
+        assert_eq!(phase(&json!({"name": "batches/b"})), JobPhase::Pending);
+    }
+
+    #[test]
+    fn results_in_either_place() {
+        let named = JobPhase::Succeeded { results: Some("files/batch-b".to_owned()) };
+        let output = json!({"responsesFile": "files/batch-b"});
+        let state = "BATCH_STATE_SUCCEEDED";
+        let both = [
+            json!({"done": true, "metadata": {"state": state}, "response": output}),
+            json!({"done": true, "metadata": {"state": state, "output": output}}),
+            json!({"metadata": {"state": state, "output": output}}),
+            json!({"done": true, "response": output}),
+        ];
+        for json in both {
+            assert_eq!(phase(&json), named, "{json}");
+        }
+    }
+
+    #[test]
+    fn success_without_results() {
+        let state = json!({"state": "BATCH_STATE_SUCCEEDED"});
+        assert_eq!(phase(&json!({"metadata": state})), JobPhase::Running);
+        let done = phase(&json!({"metadata": state, "done": true}));
+        assert_eq!(done, JobPhase::Succeeded { results: None });
+    }
+
+    #[test]
+    fn errors_of_a_job() {
+        let failed = |state: &str, code: u64| {
+            phase(&json!({"done": true, "metadata": {"state": state},
+                          "error": {"code": code, "message": "words"}}))
+        };
+        assert_eq!(failed("BATCH_STATE_FAILED", 13), JobPhase::Failed(FailClass::Provider));
+        assert_eq!(failed("BATCH_STATE_FAILED", 3), JobPhase::Failed(FailClass::Invalid));
+        assert_eq!(failed("BATCH_STATE_FAILED", 7), JobPhase::Failed(FailClass::Account));
+        assert_eq!(failed("BATCH_STATE_CANCELLED", 1), JobPhase::Cancelled);
+        assert_eq!(failed("", 1), JobPhase::Cancelled);
+        assert_eq!(failed("BATCH_STATE_EXPIRED", 4), JobPhase::Expired);
+    }
+
+    #[test]
+    fn the_oldest_of_that_name() {
+        let job = |id: &str, name: &str, time: &str| {
+            json!({"name": format!("batches/{id}"),
+                   "metadata": {"displayName": name, "createTime": time}})
+        };
+        let page = |operations: Value| {
+            Jobs::parse(json!({"operations": operations}).to_string().as_bytes()).unwrap()
+        };
+        let first = page(json!([
+            job("c", "a/gemini/1", "2026-11-23T10:00:02.000000001Z"),
+            job("d", "a/gemini/10", "2026-11-23T10:00:00Z"),
+        ]));
+        let second = page(json!([
+            job("b", "a/gemini/1", "2026-11-23T10:00:01.999999999Z"),
+            job("e", "A/gemini/1", "2026-11-23T09:00:00Z"),
+        ]));
+        let found = first.oldest_named("a/gemini/1", None);
+        let found = second.oldest_named("a/gemini/1", found).unwrap();
+        assert_eq!(found.job.as_str(), "batches/b");
+        assert_eq!(first.oldest_named("b/gemini/1", None), None);
+    }
+
+    #[test]
+    fn a_name_that_is_none() {
+        let job = |name: &str| Operation { name: name.to_owned(), ..Operation::default() }.job();
+        assert_eq!(job("batches/k3-v8").unwrap().as_str(), "batches/k3-v8");
+        assert_eq!(job("batches/../files/x"), None);
+        assert_eq!(job(""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(body: Vec<u8>, state in "[A-Z_]{0,20}", code: u64, done: bool) {
+            prop_assert!(Operation::parse(&body).is_none_or(|o| o.job().is_none()));
+            let json = json!({"done": done, "metadata": {"state": state}, "error": {"code": code}});
+            let ended = !matches!(phase(&json), JobPhase::Pending | JobPhase::Running);
+            prop_assert!(ended);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The rows as one file, sent in chunks while their pictures are read.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+use http::{Request, Response, Uri, header::CONTENT_TYPE};
+use serde::Deserialize;
+use serde_json::json;
+use tryon_core::{
+    catalogue::Entry,
+    ids::AttemptId,
+    messages::RenderOrder,
+    outcome::FailClass,
+    ports::{Body, ByteStream, CallError},
+};
+
+use super::{GeminiBatch, MOST, TIMEOUT};
+use crate::google::{
+    body::Segments,
+    connection::Access,
+    errors::{Purpose, not_created, rejected},
+    pictures,
+    read::whole,
+    request,
+    url::is_resource,
+};
+
+/// Bytes of one chunk; held in memory, so that it can be sent again.
+const CHUNK: usize = 8 << 20;
+const JSONL: &str = "application/jsonl";
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Uploaded {
+    file: UploadedFile,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct UploadedFile {
+    name: String,
+}
+
+pub(super) async fn upload(
+    batch: &GeminiBatch,
+    name: &AttemptId,
+    rows: &[(&RenderOrder, &Entry)],
+) -> Result<String, CallError> {
+    let all = rows.iter().flat_map(|(order, _)| order.request.pictures());
+    pictures::check(batch.objects.as_ref(), all).await?;
+    let mut segments = Segments::default();
+    for (order, entry) in rows {
+        request::line(&mut segments, order, entry)
+            .map_err(|_| rejected(FailClass::Invalid, "a row could not be written as JSON"))?;
+    }
+    let length = segments.length();
+    let target = start(batch, name, length).await?;
+    let mut chunks =
+        Chunks { source: segments.into_stream(batch.objects.clone()), rest: Bytes::new() };
+    let mut offset = 0;
+    loop {
+        let chunk = chunks.next(length - offset).await?;
+        let end = offset + chunk.len() as u64;
+        let answer = send(batch, &target, offset, chunk, end == length).await?;
+        if end == length {
+            return file_name(answer).await;
+        }
+        offset = end;
+    }
+}
+
+/// Announces the file; the answer says where its bytes go.
+async fn start(batch: &GeminiBatch, name: &AttemptId, length: u64) -> Result<Target, CallError> {
+    let base = batch.base().await;
+    let url = format!("{base}/upload/v1beta/files");
+    let body = Bytes::from(json!({"file": {"display_name": format!("{name}.jsonl")}}).to_string());
+    let make = |_: &Access| {
+        Request::post(&url)
+            .header("x-goog-upload-protocol", "resumable")
+            .header("x-goog-upload-command", "start")
+            .header("x-goog-upload-header-content-length", length)
+            .header("x-goog-upload-header-content-type", JSONL)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(body.clone()))
+    };
+    let access = batch.connection.access(batch.auth).await?;
+    let response = batch.connection.call(access, Purpose::Free, TIMEOUT, &make).await?;
+    let header = response.headers().get("x-goog-upload-url");
+    let target = header.and_then(|value| value.to_str().ok()?.parse::<Uri>().ok());
+    let target = target.filter(|uri| uri.host().is_some());
+    let uri = target.ok_or_else(|| not_created("the upload was given no place to go", None))?;
+    let home = base.parse::<Uri>().ok();
+    let ours = home
+        .is_some_and(|home| (home.scheme(), home.authority()) == (uri.scheme(), uri.authority()));
+    Ok(Target { uri, ours })
+}
+
+struct Target {
+    uri: Uri,
+    /// Whether it is the host we authenticate to: others never see our credentials.
+    ours: bool,
+}
+
+async fn send(
+    batch: &GeminiBatch,
+    target: &Target,
+    offset: u64,
+    chunk: Bytes,
+    last: bool,
+) -> Result<Response<ByteStream>, CallError> {
+    let command = if last { "upload, finalize" } else { "upload" };
+    let make = |_: &Access| {
+        Request::post(target.uri.clone())
+            .header("x-goog-upload-offset", offset)
+            .header("x-goog-upload-command", command)
+            .body(Body::from(chunk.clone()))
+    };
+    let access =
+        if target.ours { batch.connection.access(batch.auth).await? } else { Access::Open };
+    batch.connection.call(access, Purpose::Free, TIMEOUT, &make).await
+}
+
+async fn file_name(answer: Response<ByteStream>) -> Result<String, CallError> {
+    let body = whole(answer.into_body(), MOST).await;
+    let body = body.map_err(|error| Purpose::Free.lost(error.to_string()))?;
+    let uploaded: Uploaded = serde_json::from_slice(&body).unwrap_or_default();
+    if is_resource(&uploaded.file.name, "files") {
+        Ok(uploaded.file.name)
+    } else {
+        Err(not_created("the upload was answered without a file name", None))
+    }
+}
+
+struct Chunks {
+    source: ByteStream,
+    rest: Bytes,
+}
+
+impl Chunks {
+    /// The next chunk of the `left` bytes.
+    async fn next(&mut self, left: u64) -> Result<Bytes, CallError> {
+        let size = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+        let mut chunk = BytesMut::with_capacity(size);
+        loop {
+            let fits = self.rest.len().min(size - chunk.len());
+            chunk.extend_from_slice(&self.rest.split_to(fits));
+            if chunk.len() == size {
+                return Ok(chunk.freeze());
+            }
+            let piece = self.source.try_next().await;
+            // The source ends with an error unless it has given the length that was counted ahead.
+            let Ok(Some(piece)) = piece else {
+                return Err(not_created("an input picture broke off while it was sent", None));
+            };
+            self.rest = piece;
+        }
+    }
+}

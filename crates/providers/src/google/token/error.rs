@@ -1,0 +1,150 @@
+use http::StatusCode;
+use serde::Deserialize;
+use tryon_core::{
+    outcome::FailClass,
+    ports::{CallError, PortError},
+};
+
+use crate::google::{
+    errors::{not_created, rejected},
+    key::KeyError,
+    read::enum_word,
+};
+
+/// Why there is no token, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error(
+        "the service account key cannot be used: {0}; store the JSON file that Google gave out"
+    )]
+    Key(#[from] KeyError),
+    #[error("the service account key could not be read: {0}")]
+    Secret(#[from] PortError),
+    #[error("the token was refused for its time: set this machine's clock right")]
+    ClockSkew,
+    #[error(
+        "the token was refused for its signature: the key was rotated or deleted; store a new one"
+    )]
+    WrongKey,
+    #[error("the token was refused for its account: it was deleted, or the key is for another one")]
+    AccountNotFound,
+    #[error("the token was refused for its audience: check token_uri in the key")]
+    Audience,
+    #[error("the token was refused for its scope: check the scopes asked for")]
+    Scope,
+    #[error("the token was refused: {0}")]
+    Refused(String),
+    #[error("no token could be had: {0}")]
+    Unavailable(String),
+}
+
+#[derive(Default, Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    error_description: String,
+}
+
+impl TokenError {
+    /// Whether the same request may work a little later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Secret(PortError::Unavailable(_)))
+    }
+
+    /// Reads an answer with an error status. The endpoint gives no finer code than its wording.
+    pub(super) fn refused(status: StatusCode, body: &[u8]) -> Self {
+        let ErrorBody { error, error_description } =
+            serde_json::from_slice(body).unwrap_or_default();
+        let word = enum_word(&error).unwrap_or_else(|| "no error word".to_owned());
+        let reason = format!("HTTP {} {word}", status.as_u16());
+        let passing = ["internal_failure", "server_error", "temporarily_unavailable"];
+        if matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+            || passing.contains(&error.as_str())
+        {
+            return Self::Unavailable(reason);
+        }
+        let wording = error_description.to_ascii_lowercase();
+        let says = |part| wording.contains(part);
+        match error.as_str() {
+            "invalid_scope" => Self::Scope,
+            "invalid_grant" if says("signature") => Self::WrongKey,
+            "invalid_grant" if says("timeframe") || says("short-lived") => Self::ClockSkew,
+            "invalid_grant" if says("audience") => Self::Audience,
+            "invalid_grant" if says("account not found") => Self::AccountNotFound,
+            _ => Self::Refused(reason),
+        }
+    }
+}
+
+/// Without a token nothing was sent, let alone bought.
+impl From<TokenError> for CallError {
+    fn from(error: TokenError) -> Self {
+        if error.is_retryable() {
+            not_created(error.to_string(), None)
+        } else {
+            rejected(FailClass::Account, error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused(status: u16, error: &str, description: &str) -> TokenError {
+        let body = serde_json::json!({"error": error, "error_description": description});
+        TokenError::refused(StatusCode::from_u16(status).unwrap(), body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_five_refusals() {
+        let timeframe = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a \
+                         reasonable timeframe. Check your iat and exp values in the JWT claim.";
+        let cases = [
+            ("invalid_grant", "Invalid JWT Signature.", TokenError::WrongKey),
+            ("invalid_grant", timeframe, TokenError::ClockSkew),
+            ("invalid_grant", "Invalid JWT: Failed audience check.", TokenError::Audience),
+            ("invalid_grant", "Invalid grant: account not found", TokenError::AccountNotFound),
+            ("invalid_scope", "Invalid OAuth scope or ID token audience.", TokenError::Scope),
+        ];
+        for (error, description, expected) in cases {
+            let got = refused(400, error, description);
+            assert!(!got.is_retryable());
+            assert_eq!(got, expected);
+            assert!(matches!(
+                CallError::from(got),
+                CallError::Rejected { class: FailClass::Account, .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn what_may_pass() {
+        for status in [408, 429, 500, 503, 504] {
+            assert!(refused(status, "", "").is_retryable(), "{status}");
+        }
+        for error in ["internal_failure", "server_error", "temporarily_unavailable"] {
+            assert!(refused(400, error, "").is_retryable(), "{error}");
+        }
+        let secret = TokenError::Secret(PortError::Unavailable("throttled".to_owned()));
+        assert!(matches!(CallError::from(secret), CallError::NotCreated { .. }));
+        assert!(!refused(400, "unauthorized_client", "").is_retryable());
+    }
+
+    #[test]
+    fn their_words_stay_out() {
+        let error = refused(400, "my secret", "another secret");
+        assert!(!format!("{error} {error:?}").contains("secret"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_mapped(body: Vec<u8>) {
+            let error = TokenError::refused(StatusCode::BAD_REQUEST, &body);
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The application: its state, its paths, and the way every call takes through the fault script.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use chrono::{DateTime, Utc};
+use futures_util::stream;
+use tryon_core::ports::Clock;
+
+use crate::{
+    Bill, Charge, FaultScript, Pictures, SandboxConfig, auth,
+    auth::Tokens,
+    batch::{self, Files, Jobs},
+    draw::Artist,
+    faults::{Call, CallKind, Fault, Strike},
+    generate,
+    models::Model,
+    rpc::ApiError,
+    shelf::{Shelf, lock},
+};
+
+pub(crate) struct App {
+    pub(crate) config: SandboxConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) faults: FaultScript,
+    pub(crate) tokens: Tokens,
+    pub(crate) shelf: Shelf,
+    pub(crate) artist: Artist,
+    pub(crate) files: Files,
+    pub(crate) jobs: Jobs,
+    /// Online charges, in the order of the calls.
+    charges: Mutex<Vec<Charge>>,
+}
+
+/// How a connection ends that brings no answer. Rides on the response to the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Refused,
+    Lost,
+}
+
+/// Rides on a response: the online charge it answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answers(pub(crate) usize);
+
+impl App {
+    pub(crate) fn new(config: SandboxConfig, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            faults: FaultScript::new(config.seed, clock.now(), &config.faults),
+            tokens: Tokens::default(),
+            shelf: Shelf::new(config.pictures == Pictures::Drawn),
+            artist: Artist::new(config.pictures, config.cache_bytes),
+            files: Files::default(),
+            jobs: Jobs::default(),
+            charges: Mutex::default(),
+            config,
+            clock,
+        }
+    }
+
+    pub(crate) fn router(self: Arc<Self>) -> Router {
+        const VERTEX: &str =
+            "/v1/projects/{project}/locations/{location}/publishers/google/models/{call}";
+        Router::new()
+            .route("/token", post(auth::token))
+            .route("/{version}/models/{call}", post(developer))
+            .route(VERTEX, post(generate::vertex))
+            .route("/upload/v1beta/files", post(batch::upload))
+            .route("/v1beta/batches", get(batch::list))
+            .route(
+                "/v1beta/batches/{call}",
+                get(batch::get).post(batch::cancel).delete(batch::delete),
+            )
+            .route("/download/v1beta/files/{call}", get(batch::download))
+            .fallback(async |request: Request| ApiError::not_found(request.uri().path()))
+            .with_state(self)
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The living model of this id.
+    pub(crate) fn model(&self, id: &str) -> Result<&Model, ApiError> {
+        let alive = |model: &&Model| model.id == id && model.is_alive(self.now());
+        let model = self.config.models.iter().find(alive);
+        model.ok_or_else(|| ApiError::not_found(&format!("models/{id}")))
+    }
+
+    /// Counts the call, lets the fault script strike it, and does `work` where it may be done.
+    pub(crate) async fn run(
+        &self,
+        call: &Call<'_>,
+        work: impl AsyncFnOnce(Option<Fault>) -> Result<Response, ApiError>,
+    ) -> Response {
+        let Strike { delay, fault } = self.faults.strike(call, self.now());
+        let (response, lost) = match fault {
+            Some(Fault::RefuseConnection) => return broken(Broken::Refused),
+            Some(Fault::Status { code, retry_after_seconds }) => {
+                (refusal(call.kind, code, retry_after_seconds), false)
+            }
+            fault => {
+                let lost = fault == Some(Fault::LoseAnswer);
+                (work(fault).await.unwrap_or_else(IntoResponse::into_response), lost)
+            }
+        };
+        if !delay.is_zero() {
+            self.clock.sleep(delay).await;
+        }
+        if lost {
+            return broken(Broken::Lost);
+        }
+        if let Some(Answers(charge)) = response.extensions().get().copied()
+            && let Some(charge) = lock(&self.charges).get_mut(charge)
+        {
+            charge.answered = true;
+        }
+        response
+    }
+
+    /// Books an online charge and returns its place.
+    pub(crate) fn charge(&self, charge: Charge) -> usize {
+        let mut charges = lock(&self.charges);
+        charges.push(charge);
+        charges.len() - 1
+    }
+
+    pub(crate) fn bill(&self) -> Bill {
+        let mut charges = lock(&self.charges).clone();
+        charges.extend(self.jobs.charges(self.config.seed, self.now()));
+        charges.sort_by_key(|charge| charge.at);
+        Bill { charges }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+/// On the Developer API one path serves both lanes.
+async fn developer(
+    state: axum::extract::State<Arc<App>>,
+    path: axum::extract::Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let axum::extract::Path((version, call)) = path;
+    match (version.as_str(), call.split_once(':')) {
+        ("v1" | "v1beta", Some((model, "generateContent"))) => {
+            generate::developer(state, model, request).await
+        }
+        ("v1beta", Some((model, "batchGenerateContent"))) => {
+            batch::create(state, model, request).await
+        }
+        _ => ApiError::not_found(request.uri().path()).into_response(),
+    }
+}
+
+fn refusal(kind: CallKind, code: u16, retry_after: Option<u64>) -> Response {
+    if kind == CallKind::Token {
+        return auth::unavailable(code);
+    }
+    let error = ApiError::new(code, "The service cannot answer this now.");
+    match retry_after {
+        Some(seconds) => error.retry_after(seconds).into_response(),
+        None => error.into_response(),
+    }
+}
+
+/// A response that is none: its body breaks at once, so that a server closes the connection before
+/// it has sent a byte.
+fn broken(how: Broken) -> Response {
+    let error = std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
+    let body = stream::iter([Err::<bytes::Bytes, _>(error)]);
+    let mut response = Response::new(Body::from_stream(body));
+    response.extensions_mut().insert(how);
+    response
+}

@@ -1,0 +1,122 @@
+//! The result file, made line by line while it is read.
+
+use std::{io, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Uri};
+use serde_json::{Map, Value};
+
+use super::{calls::authorized, job::Job};
+use crate::{
+    app::App,
+    faults::{Call, CallKind, Fault},
+    generate::{Outcome, answer},
+    rpc::ApiError,
+};
+
+/// Pieces of the stream are no longer than this; lines end where they end.
+const PIECE: usize = 256 << 10;
+
+/// `GET /download/v1beta/files/batch-ID:download?alt=media`
+pub(crate) async fn download(
+    State(app): State<Arc<App>>,
+    Path(call): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let id = call.strip_prefix("batch-").and_then(|call| call.strip_suffix(":download"));
+    let Some(id) = id.map(str::to_owned) else {
+        return ApiError::not_found(uri.path()).into_response();
+    };
+    let name = app.jobs.with(&id, |job| Ok(job.display_name.clone())).ok();
+    let about = Call::new(CallKind::Download, id.as_bytes());
+    let about = Call { display_name: name.as_deref(), ..about };
+    app.run(&about, async |fault| {
+        authorized(&app, &headers)?;
+        let now = app.now();
+        let places = app.jobs.with(&id, |job| {
+            if job.has_results(now) {
+                return Ok(places(job));
+            }
+            Err(ApiError::not_found(&format!("files/batch-{id}")))
+        })?;
+        let cut = match fault {
+            Some(Fault::CutDownload { after_rows }) => Some(after_rows),
+            _ => None,
+        };
+        let (app, id) = (app.clone(), id.clone());
+        let rows = places.into_iter().enumerate().flat_map(move |(sent, place)| {
+            row(&app, &id, place, cut.is_some_and(|cut| sent >= cut))
+        });
+        // Whatever follows the break is never asked for.
+        Ok(Response::new(Body::from_stream(stream::iter(rows))))
+    })
+    .await
+}
+
+/// Which rows stand in the file, and in which order.
+fn places(job: &Job) -> Vec<usize> {
+    let times = |fault: &Option<Fault>| match fault {
+        Some(Fault::MissingRow { .. }) => 0,
+        Some(Fault::DuplicateRow) => 2,
+        _ => 1,
+    };
+    let rows = job.rows.iter().enumerate();
+    let mut places: Vec<_> =
+        rows.flat_map(|(at, row)| std::iter::repeat_n(at, times(&row.fault))).collect();
+    if job.reversed {
+        places.reverse();
+    }
+    places
+}
+
+/// A row in pieces; where `cut`, half of it and then the break.
+fn row(app: &App, id: &str, place: usize, cut: bool) -> Vec<io::Result<Bytes>> {
+    let line = match line(app, id, place, cut) {
+        Ok(line) => line,
+        Err(error) => return vec![Err(io::Error::other(error.message))],
+    };
+    let end = if cut { line.len() / 2 } else { line.len() };
+    let piece = |from: usize| Ok(line.slice(from..end.min(from + PIECE)));
+    let mut pieces: Vec<_> = (0..end).step_by(PIECE).map(piece).collect();
+    if cut {
+        pieces.push(Err(io::ErrorKind::ConnectionReset.into()));
+    }
+    pieces
+}
+
+fn line(app: &App, id: &str, place: usize, cut: bool) -> Result<Bytes, ApiError> {
+    let gone = || ApiError::not_found("The row");
+    // The picture is drawn without holding the jobs.
+    let (model, key, work, fault) = app.jobs.with(id, |job| {
+        let row = job.rows.get_mut(place).ok_or_else(gone)?;
+        row.answered |= !cut;
+        let work = match (row.error(), &row.work) {
+            (None, Ok(order)) => Ok(order.clone()),
+            (error, _) => Err(error.unwrap_or_default()),
+        };
+        Ok((job.model.clone(), row.key.clone(), work, row.fault.clone()))
+    })?;
+    let mut line = Map::new();
+    match work {
+        Ok(order) => {
+            let outcome = Outcome::of(&order, fault.as_ref(), app.config.seed);
+            let name = key.as_deref().unwrap_or_default();
+            let response = answer(app, &model, name, &order, &outcome);
+            line.insert("response".to_owned(), response);
+        }
+        Err(error) => drop(line.insert("error".to_owned(), error)),
+    }
+    if let Some(key) = key {
+        line.insert("key".to_owned(), key.into());
+    }
+    let mut text = Value::Object(line).to_string();
+    text.push('\n');
+    Ok(text.into())
+}

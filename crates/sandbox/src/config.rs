@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use tryon_core::catalogue::Catalogue;
+
+use crate::{Faults, models::Model};
+
+/// How a sandbox behaves.
+#[derive(Clone, Debug)]
+pub struct SandboxConfig {
+    /// What all chance is drawn from.
+    pub seed: u64,
+    /// The project of the service account; other projects are refused.
+    pub project: String,
+    /// Accepted beside bearer tokens on the Developer API, where set.
+    pub api_key: Option<String>,
+    /// How long a token lives.
+    pub token_life: Duration,
+    /// The models on offer with their prices.
+    pub models: Vec<Model>,
+    pub latency: Latency,
+    pub job_time: JobTime,
+    pub pictures: Pictures,
+    /// Bytes of drawn pictures kept for repeated use.
+    pub cache_bytes: usize,
+    /// The rules the fault script starts with.
+    pub faults: Faults,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            project: "sandbox".to_owned(),
+            api_key: None,
+            token_life: Duration::from_secs(3_599),
+            models: Model::documented(),
+            latency: Latency::default(),
+            job_time: JobTime::default(),
+            pictures: Pictures::default(),
+            cache_bytes: 64 << 20,
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// Takes models, sizes and prices from a catalogue, over those that Google documents.
+    #[must_use]
+    pub fn priced_by(mut self, catalogue: &Catalogue) -> Self {
+        for (_, entry) in catalogue.entries() {
+            Model::adopt(&mut self.models, entry);
+        }
+        self
+    }
+}
+
+/// How long an online call takes. Drawn from the seed and the request's bytes, so that it does not
+/// depend on what came before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Latency {
+    /// 15-60 s for 1K and 2K, 60-180 s for 4K, most of them near the lower end.
+    #[default]
+    Documented,
+    /// The documented times multiplied.
+    Scaled(f64),
+    Fixed(Duration),
+    None,
+}
+
+/// How long a batch job takes. Drawn from the seed and the job's display name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobTime {
+    /// From 90 s; four of five within 10 minutes, one of twenty over an hour, rarely a day.
+    #[default]
+    LongTail,
+    Fixed(Duration),
+}
+
+/// What the pictures are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pictures {
+    /// Drawn from the inputs at true size.
+    #[default]
+    Drawn,
+    /// A small valid JPEG, padded to about `bytes`; inputs may be any bytes and are not kept.
+    Canned { bytes: usize },
+}

@@ -1,0 +1,221 @@
+//! The fault script: ordered rules, of which the first that fits a call decides what goes wrong.
+
+mod script;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::script::FaultScript;
+pub(crate) use self::script::{Call, Strike};
+
+/// A fault script as a file can hold it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Faults {
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+}
+
+/// When something goes wrong, and what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    #[serde(default)]
+    pub when: When,
+    /// Seconds by which the answer comes later.
+    #[serde(default)]
+    pub delay_seconds: f64,
+    /// Absent: nothing but the delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Fault>,
+}
+
+impl Rule {
+    pub fn new(when: When, then: Fault) -> Self {
+        Self { when, delay_seconds: 0.0, then: Some(then) }
+    }
+
+    /// A rule that makes answers slow.
+    pub fn delay(when: When, by: Duration) -> Self {
+        Self { when, delay_seconds: by.as_secs_f64(), then: None }
+    }
+}
+
+/// Which calls a rule is about: those that fit everything given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    /// Absent: any that the fault can strike.
+    pub kind: Option<CallKind>,
+    /// What the key of an online request or of a batch row contains.
+    pub key: Option<String>,
+    /// What the prompt of an online request or of a batch row contains.
+    pub prompt: Option<String>,
+    /// What the display name of a file or job contains.
+    pub display_name: Option<String>,
+    /// Seconds after the sandbox's start from which the rule holds.
+    pub from_seconds: Option<f64>,
+    /// Seconds after the sandbox's start at which it ends.
+    pub to_seconds: Option<f64>,
+    /// Which of the calls that fit so far.
+    pub nth: Option<Nth>,
+    /// How many of them, by chance: 0 none, 1 all.
+    pub probability: Option<f64>,
+}
+
+impl When {
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    pub fn kind(kind: CallKind) -> Self {
+        Self { kind: Some(kind), ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn key(mut self, part: impl Into<String>) -> Self {
+        self.key = Some(part.into());
+        self
+    }
+
+    #[must_use]
+    pub fn prompt(mut self, part: impl Into<String>) -> Self {
+        self.prompt = Some(part.into());
+        self
+    }
+
+    #[must_use]
+    pub fn display_name(mut self, part: impl Into<String>) -> Self {
+        self.display_name = Some(part.into());
+        self
+    }
+
+    /// The time after the sandbox's start in which the rule holds.
+    #[must_use]
+    pub fn between(mut self, from: Duration, to: Duration) -> Self {
+        self.from_seconds = Some(from.as_secs_f64());
+        self.to_seconds = Some(to.as_secs_f64());
+        self
+    }
+
+    #[must_use]
+    pub fn nth(mut self, nth: Nth) -> Self {
+        self.nth = Some(nth);
+        self
+    }
+
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.probability = Some(probability);
+        self
+    }
+}
+
+/// Counts from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nth {
+    Only(u64),
+    First(u64),
+    Every(u64),
+}
+
+/// What is asked for. `Row` is no call but a row of a batch job, which meets the script once, when
+/// its job is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    Token,
+    Online,
+    Upload,
+    Create,
+    Row,
+    Get,
+    List,
+    Cancel,
+    Delete,
+    Download,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    /// Calls: an error status with Google's body, nothing done.
+    Status {
+        code: u16,
+        #[serde(default)]
+        retry_after_seconds: Option<u64>,
+    },
+    /// Calls: no connection, nothing received. On a port the connection closes without an answer.
+    RefuseConnection,
+    /// Calls: carried out and billed, but no answer.
+    LoseAnswer,
+    /// Online, rows: `promptFeedback.blockReason` and no candidates.
+    BlockPrompt { reason: String },
+    /// Online, rows: a candidate that ends for this `finishReason` and has no picture. `MAX_TOKENS`
+    /// thinks up to the cap.
+    Finish { reason: String },
+    /// Rows: absent from the result file.
+    MissingRow {
+        /// Whether it was carried out and is paid for all the same.
+        #[serde(default = "yes")]
+        billed: bool,
+    },
+    /// Rows: twice in the result file, billed once.
+    DuplicateRow,
+    /// Rows: an error with this RPC number.
+    ErrorRow { code: i32 },
+    /// Create: the job's result file is in reverse order.
+    ReorderRows,
+    /// Create: the job fails when it would have ended.
+    FailJob,
+    /// Create: the job expires when it would have ended.
+    ExpireJob,
+    /// Create: the job stays pending for so long before it runs, or until it expires.
+    StickPending {
+        #[serde(default)]
+        seconds: Option<u64>,
+    },
+    /// Download: the stream breaks after so many rows.
+    CutDownload { after_rows: usize },
+}
+
+impl Fault {
+    pub fn status(code: u16) -> Self {
+        Self::Status { code, retry_after_seconds: None }
+    }
+
+    /// A refusal for content, as it mostly arrives.
+    pub fn refused() -> Self {
+        Self::finish("IMAGE_SAFETY")
+    }
+
+    pub fn finish(reason: impl Into<String>) -> Self {
+        Self::Finish { reason: reason.into() }
+    }
+
+    pub fn blocked(reason: impl Into<String>) -> Self {
+        Self::BlockPrompt { reason: reason.into() }
+    }
+
+    const fn strikes(&self, kind: CallKind) -> bool {
+        use CallKind::{Create, Download, Online, Row};
+        match self {
+            Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => !matches!(kind, Row),
+            Self::BlockPrompt { .. } | Self::Finish { .. } => matches!(kind, Online | Row),
+            Self::MissingRow { .. } | Self::DuplicateRow | Self::ErrorRow { .. } => {
+                matches!(kind, Row)
+            }
+            Self::ReorderRows | Self::FailJob | Self::ExpireJob | Self::StickPending { .. } => {
+                matches!(kind, Create)
+            }
+            Self::CutDownload { .. } => matches!(kind, Download),
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}

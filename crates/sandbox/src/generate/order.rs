@@ -1,0 +1,146 @@
+//! A request that its model takes, reduced to what the answer follows from.
+
+use std::sync::Arc;
+
+use tryon_core::catalogue::{Price, Size, Thinking};
+
+use super::draft::Draft;
+use crate::{
+    auth::Product,
+    lots::Hash,
+    models::{Model, Tokens},
+    rpc::ApiError,
+    shelf::Input,
+};
+
+/// Aspect ratios with their true width and height at 1K; larger sizes multiply.
+const RATIOS: [(&str, u32, u32); 15] = [
+    ("1:1", 1_024, 1_024),
+    ("4:3", 1_200, 896),
+    ("3:4", 896, 1_200),
+    ("4:5", 928, 1_152),
+    ("5:4", 1_152, 928),
+    ("2:3", 848, 1_264),
+    ("3:2", 1_264, 848),
+    ("9:16", 768, 1_376),
+    ("16:9", 1_376, 768),
+    ("21:9", 1_584, 672),
+    ("1:4", 512, 2_048),
+    ("4:1", 2_048, 512),
+    ("1:8", 352, 2_928),
+    ("8:1", 2_928, 352),
+    ("auto", 1_024, 1_024),
+];
+/// Tokens of context, and of output where the request sets no cap.
+const MAX_INPUT: u64 = 131_072;
+const MAX_OUTPUT: u32 = 32_768;
+
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// The hash of the request: what chance draws from.
+    pub(crate) about: Hash,
+    pub(crate) size: Size,
+    pub(crate) ratio: &'static str,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) thinking: Thinking,
+    pub(crate) max_output: u32,
+    /// What a plain answer uses, thinking apart.
+    pub(crate) tokens: Tokens,
+    pub(crate) price: Price,
+    pub(crate) pictures: Vec<Arc<Input>>,
+}
+
+impl Draft {
+    /// Whether `model` takes it.
+    pub(crate) fn order(
+        &self,
+        model: &Model,
+        product: Product,
+        about: Hash,
+    ) -> Result<Order, ApiError> {
+        self.check_fields(model, product)?;
+        let wish = &self.config.image_config;
+        let (size, factor) = match wish.image_size.as_deref().unwrap_or("1K") {
+            "1K" => (Size::OneK, 1),
+            "2K" => (Size::TwoK, 2),
+            "4K" => (Size::FourK, 4),
+            other => return Err(refused("imageSize", other, model)),
+        };
+        let price = model.price(size).ok_or_else(|| refused("imageSize", size.as_str(), model))?;
+        let ratio = wish.aspect_ratio.as_deref().unwrap_or("1:1");
+        let known = RATIOS.into_iter().find(|(name, ..)| *name == ratio);
+        let (ratio, width, height) = known.ok_or_else(|| refused("aspectRatio", ratio, model))?;
+        let tokens = Tokens {
+            text_in: (self.prompt.len() as u64).div_ceil(4),
+            pictures_in: self.pictures.len() as u64 * u64::from(price.tokens_per_picture),
+            image_out: price.image_tokens.into(),
+            thinking: 0,
+        };
+        if tokens.text_in + tokens.pictures_in > MAX_INPUT {
+            return Err(ApiError::invalid("The input exceeds the maximum number of tokens."));
+        }
+        Ok(Order {
+            about,
+            size,
+            ratio,
+            width: width * factor,
+            height: height * factor,
+            thinking: self.thinking(model)?,
+            max_output: self.config.max_output_tokens.unwrap_or(MAX_OUTPUT).min(MAX_OUTPUT),
+            tokens,
+            price: price.clone(),
+            pictures: self.pictures.clone(),
+        })
+    }
+
+    fn check_fields(&self, model: &Model, product: Product) -> Result<(), ApiError> {
+        let config = &self.config;
+        let sampling = [
+            ("seed", &config.seed),
+            ("temperature", &config.temperature),
+            ("topP", &config.top_p),
+            ("topK", &config.top_k),
+            ("logprobs", &config.logprobs),
+            ("responseLogprobs", &config.response_logprobs),
+        ];
+        if let Some((name, _)) = sampling.iter().find(|(_, value)| value.is_some()) {
+            return Err(ApiError::invalid(format!("{name} is not supported by '{}'", model.id)));
+        }
+        if config.candidate_count.is_some_and(|count| count != 1) {
+            return Err(ApiError::invalid("candidateCount must be 1."));
+        }
+        let modalities = config.response_modalities.as_deref().unwrap_or_default();
+        let odd = modalities.iter().find(|name| !["IMAGE", "TEXT"].contains(&name.as_str()));
+        if let Some(other) = odd {
+            return Err(refused("responseModalities", other, model));
+        }
+        let image = &config.image_config;
+        let vertex_only = image.person_generation.is_some()
+            || image.prominent_people.is_some()
+            || image.image_output_options.is_some()
+            || !self.labels.is_empty();
+        if product == Product::Developer && vertex_only {
+            let message = "Only aspectRatio and imageSize, and no labels, are known here.";
+            return Err(ApiError::invalid(message));
+        }
+        if self.pictures.len() > model.max_pictures {
+            let most = model.max_pictures;
+            return Err(ApiError::invalid(format!("At most {most} input images are supported.")));
+        }
+        Ok(())
+    }
+
+    fn thinking(&self, model: &Model) -> Result<Thinking, ApiError> {
+        let fallback = || model.thinking.first().copied().unwrap_or(Thinking::Minimal);
+        let Some(wish) = self.config.thinking_config.thinking_level.as_deref() else {
+            return Ok(fallback());
+        };
+        let level = model.thinking.iter().find(|level| level.as_str() == wish);
+        level.copied().ok_or_else(|| refused("thinkingLevel", wish, model))
+    }
+}
+
+fn refused(field: &str, value: &str, model: &Model) -> ApiError {
+    ApiError::invalid(format!("{field} {value} is not supported by '{}'", model.id))
+}

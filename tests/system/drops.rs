@@ -1,0 +1,108 @@
+//! A handler is dropped at each of its await points, and its messages come again: the same end, the
+//! same money. Between `sending` and the answer of an Online call the truth is lost with the run: one
+//! end, the money held, and nothing bought twice.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+};
+
+use serde_json::Value;
+use tryon_core::{
+    attempt::AttemptState,
+    lane::Lane,
+    money::Micros,
+    render::{FailureCode, RenderStatus},
+    stages::Invocation,
+};
+use tryon_lambda::{Handler, HandlerError};
+use tryon_local::world::World;
+
+use crate::support;
+
+/// Counts the polls of all handlers, and ends the run in which the fatal one falls.
+#[derive(Debug)]
+struct Reaper {
+    polls: AtomicU64,
+    fatal: u64,
+}
+
+#[derive(Debug)]
+struct Mortal {
+    inner: Arc<dyn Handler>,
+    reaper: Arc<Reaper>,
+}
+
+#[async_trait::async_trait]
+impl Handler for Mortal {
+    async fn call(&self, event: Value, invocation: Invocation) -> Result<Value, HandlerError> {
+        let mut call = self.inner.call(event, invocation);
+        poll_fn(|context| {
+            if self.reaper.polls.fetch_add(1, Ordering::Relaxed) == self.reaper.fatal {
+                return Poll::Ready(None);
+            }
+            call.as_mut().poll(context).map(Some)
+        })
+        .await
+        .unwrap_or_else(|| Err(HandlerError::new("killed")))
+    }
+}
+
+/// Runs one Online render and a batch of two, killing the handler at poll `fatal`. Returns how many
+/// polls there were.
+async fn run_killed_at(fatal: u64) -> (World, u64) {
+    let mut world = support::world(1, support::settings(), Vec::new()).await;
+    let reaper = Arc::new(Reaper { polls: AtomicU64::new(0), fatal });
+    world.wrap_functions(|inner| Arc::new(Mortal { inner, reaper: reaper.clone() }));
+    let bodies = ["online", "batch", "batch"].map(|lane| support::body(lane, ""));
+    support::play(&world, &bodies).await;
+    support::check_calm(&world);
+    let polls = reaper.polls.load(Ordering::Relaxed);
+    (world, polls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_at_each_await_point() {
+    let (calm, polls) = run_killed_at(u64::MAX).await;
+    assert_eq!(support::succeeded(&support::renders(&calm)), 3);
+    assert!(polls > 200, "only {polls} await points: what is this test looking at?");
+    let (mut same, mut unknown) = (0, 0);
+    for fatal in 0..polls {
+        let (world, _) = run_killed_at(fatal).await;
+        let renders = support::renders(&world);
+        let balance = support::balance(&world);
+        if balance.held == Micros::ZERO {
+            assert_eq!(support::succeeded(&renders), 3, "killed at {fatal}");
+            assert_eq!(world.sandbox.bill().charges.len(), 3, "killed at {fatal}");
+            same += 1;
+            continue;
+        }
+        unknown += 1;
+        let held: Vec<_> = world
+            .attempts
+            .attempts()
+            .into_iter()
+            .filter(|attempt| matches!(attempt.state, AttemptState::Held { .. }))
+            .collect();
+        assert_eq!(held.len(), 1, "killed at {fatal}");
+        assert_eq!(balance.held, held[0].reserved());
+        assert!(world.sandbox.bill().charges.len() <= 3, "bought twice when killed at {fatal}");
+        if held[0].lane == Lane::Batch {
+            // Killed before the create went out: looked for in vain, then bought by a grant.
+            assert_eq!(support::succeeded(&renders), 3, "killed at {fatal}");
+            assert!(renders.iter().all(|r| r.lane == Lane::Online || r.granted.is_some()));
+            continue;
+        }
+        // An online call leaves nothing to look for.
+        assert_eq!(support::succeeded(&renders), 2, "killed at {fatal}");
+        assert_eq!(support::failed(&renders, FailureCode::ProviderUnavailable), 1);
+        let lost = renders.iter().find(|r| !matches!(r.status, RenderStatus::Succeeded { .. }));
+        assert_eq!(lost.unwrap().lane, Lane::Online);
+    }
+    println!("{polls} await points: {same} with the same end, {unknown} with the money held");
+    assert!(unknown > 0, "no drop fell between sending and the answer");
+}

@@ -1,0 +1,233 @@
+//! A world for a test, its requests, and what must hold at the end of every run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use tryon_core::{
+    attempt::{Attempt, AttemptState},
+    budget::{Account, Balance},
+    ids::RenderId,
+    memory::TokioClock,
+    money::Micros,
+    outcome::{FailClass, Outcome, RenderOutcome},
+    picture::Mime,
+    ports::{Clock, Objects, QueueName},
+    render::{FailureCode, Render, RenderStatus},
+    routing::Percent,
+    settings::Settings,
+};
+use tryon_local::{
+    arrivals::{GARMENTS, PERSON},
+    world::{World, WorldConfig},
+};
+use tryon_sandbox::{Faults, JobTime, Latency, Pictures, Rule, SandboxConfig};
+
+/// What a canned picture weighs, in bytes.
+const PICTURE: usize = 1_000;
+
+pub(crate) fn settings() -> Settings {
+    Settings { enable_gemini_batch: true, traffic_percent: Percent::FULL, ..Settings::default() }
+}
+
+/// A world with quick, canned answers and these faults.
+pub(crate) async fn world(seed: u64, settings: Settings, rules: Vec<Rule>) -> World {
+    let sandbox = SandboxConfig {
+        seed,
+        pictures: Pictures::Canned { bytes: PICTURE },
+        latency: Latency::Fixed(Duration::from_secs(15)),
+        job_time: JobTime::Fixed(Duration::from_secs(90)),
+        faults: Faults { rules },
+        ..SandboxConfig::default()
+    };
+    world_with(seed, settings, sandbox).await
+}
+
+pub(crate) async fn world_with(seed: u64, settings: Settings, sandbox: SandboxConfig) -> World {
+    let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(start));
+    let salt = "rollout".to_owned();
+    let config =
+        WorldConfig { seed, settings, sandbox, salt, weigh_results: true, record_events: true };
+    let world = World::new(config, clock).unwrap();
+    let mut canned = vec![0_u8; PICTURE];
+    canned[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+    for key in GARMENTS.iter().map(|(key, ..)| *key).chain([PERSON]) {
+        world.objects.put(key, Bytes::from(canned.clone()), Mime::Jpeg).await.unwrap();
+    }
+    world
+}
+
+/// A request; `lane` as the customer names it.
+pub(crate) fn body(lane: &str, wish: &str) -> Value {
+    json!({
+        "user_id": "alice",
+        "person": {"photo": PERSON},
+        "garments": [{"photo": GARMENTS[0].0, "category": "shirt"}],
+        "quality": "sd",
+        "lane": lane,
+        "prompt": wish,
+    })
+}
+
+/// Accepts the bodies and runs the world until all of them have ended and nothing is owed.
+pub(crate) async fn play(world: &World, bodies: &[Value]) -> Vec<Render> {
+    let script = async {
+        for (number, body) in bodies.iter().enumerate() {
+            accept(world, body, &format!("key-{number}")).await;
+        }
+        settle(world, bodies.len()).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    renders(world)
+}
+
+/// Posts as a client does: again, with the same key, until it is answered.
+pub(crate) async fn accept(world: &World, body: &Value, key: &str) -> RenderId {
+    loop {
+        if let Ok(id) = world.accept(body, key).await {
+            return RenderId::from(id.as_str());
+        }
+        world.clock.sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Waits until `count` renders have ended and nothing is owed or under way.
+pub(crate) async fn settle(world: &World, count: usize) {
+    for _ in 0..1_000_000 {
+        let rows = renders(world);
+        let over = rows.len() == count && rows.iter().all(Render::is_ended);
+        if over && world.is_quiet() {
+            return;
+        }
+        world.clock.sleep(Duration::from_secs(5)).await;
+    }
+    panic!("the world never came to rest: {:#?}", renders(world));
+}
+
+pub(crate) fn renders(world: &World) -> Vec<Render> {
+    world.database.renders()
+}
+
+pub(crate) fn succeeded(renders: &[Render]) -> usize {
+    renders.iter().filter(|r| matches!(r.status, RenderStatus::Succeeded { .. })).count()
+}
+
+pub(crate) fn failed(renders: &[Render], code: FailureCode) -> usize {
+    let with = |r: &&Render| matches!(r.status, RenderStatus::Failed { code: c, .. } if c == code);
+    renders.iter().filter(with).count()
+}
+
+pub(crate) fn balance(world: &World) -> Balance {
+    let mut sum = Balance::default();
+    for ((_, account), day) in world.attempts.balances() {
+        if account == Account::Google {
+            sum.reserved += day.reserved;
+            sum.settled += day.settled;
+            sum.held += day.held;
+            sum.reservations += day.reservations;
+        }
+    }
+    sum
+}
+
+/// Holds at the end of every run, whatever went wrong in it: each render has one end, told at least
+/// once and always with the same bytes; the ledger, the attempts and the rows tell one story; what
+/// is reserved is settled or held; and no unknown outcome was bought again.
+pub(crate) fn check(world: &World) {
+    let renders = renders(world);
+    let attempts = world.attempts.attempts();
+    let balance = balance(world);
+    let news = news(world);
+    assert_eq!(balance.reserved, Micros::ZERO, "money is still reserved");
+    let (mut settled, mut held) = (Micros::ZERO, Micros::ZERO);
+    for attempt in &attempts {
+        assert!(attempt.announced, "not told: {attempt:?}");
+        match &attempt.state {
+            AttemptState::Settled { outcomes, .. } => {
+                settled += outcomes.iter().map(|outcome| outcome.cost).sum();
+            }
+            AttemptState::Held { .. } => held += attempt.reserved(),
+            AttemptState::NeverBought { .. } => {}
+            state => panic!("attempt {} never ended: {state:?}", attempt.id),
+        }
+    }
+    assert_eq!((balance.settled, balance.held), (settled, held), "ledger against attempts");
+    let rows: Micros = renders.iter().map(Render::cost).sum();
+    assert_eq!(rows, settled, "render rows against attempts");
+    for render in &renders {
+        assert!(render.owed.is_empty(), "still owed: {render:?}");
+        let told = news.get(render.id.as_str()).expect("ended without news");
+        assert!(told.iter().all(|detail| *detail == told[0]), "two stories: {told:?}");
+    }
+    bill(world, &attempts, balance);
+}
+
+/// The same, and no message was put aside.
+pub(crate) fn check_calm(world: &World) {
+    check(world);
+    for queue in QueueName::ALL {
+        assert_eq!(world.queues.dlq(queue), [], "{queue:?}");
+    }
+}
+
+/// Settled is, to the micro-dollar, what Google bills for the attempts that settled; an outcome that
+/// named no price was settled at its maximum. Held covers what was billed for the others.
+fn bill(world: &World, attempts: &[Attempt], balance: Balance) {
+    let held: BTreeSet<&str> = attempts
+        .iter()
+        .filter(|attempt| matches!(attempt.state, AttemptState::Held { .. }))
+        .map(|attempt| attempt.id.as_str())
+        .collect();
+    let missing: BTreeSet<(&str, &str)> = attempts
+        .iter()
+        .flat_map(|attempt| outcomes(attempt).map(move |outcome| (attempt, outcome)))
+        .filter(|(_, o)| o.outcome == Outcome::Failed { class: FailClass::Missing })
+        .map(|(attempt, outcome)| (attempt.id.as_str(), outcome.render_id.as_str()))
+        .collect();
+    let unpriced: Micros = attempts
+        .iter()
+        .flat_map(outcomes)
+        .filter(|o| o.outcome == Outcome::Failed { class: FailClass::Missing })
+        .map(|outcome| outcome.cost)
+        .sum();
+    let (mut settled, mut unknown, mut lost) = (Micros::ZERO, Micros::ZERO, Micros::ZERO);
+    for charge in world.sandbox.bill().charges {
+        if held.contains(charge.attempt.as_str()) {
+            unknown += charge.micros();
+        } else if missing.contains(&(charge.attempt.as_str(), charge.key.as_str())) {
+            lost += charge.micros();
+        } else {
+            settled += charge.micros();
+        }
+    }
+    assert_eq!(balance.settled, settled + unpriced, "settled against the bill");
+    assert!(unpriced >= lost, "{unpriced} does not cover the rows that never came: {lost}");
+    assert!(balance.held >= unknown, "held {} does not cover {unknown}", balance.held);
+}
+
+fn outcomes(attempt: &Attempt) -> impl Iterator<Item = &RenderOutcome> {
+    match &attempt.state {
+        AttemptState::Settled { outcomes, .. } => outcomes.iter(),
+        _ => [].iter(),
+    }
+}
+
+/// What was told of each render.
+fn news(world: &World) -> BTreeMap<String, Vec<String>> {
+    let mut news: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for published in world.bus.drain() {
+        if published.event.source == "render" {
+            let detail: Value = serde_json::from_str(&published.event.detail).unwrap();
+            let render = detail["render_id"].as_str().unwrap().to_owned();
+            news.entry(render).or_default().push(published.event.detail);
+        }
+    }
+    news
+}
