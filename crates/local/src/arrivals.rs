@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tryon_core::ports::Random;
+use tryon_core::{memory::SeededRandom, ports::Random};
 
 /// The person of every sample request, by object key.
 pub const PERSON: &str = "in/person.jpg";
@@ -16,39 +16,47 @@ pub const GARMENTS: [(&str, &str, &str); 3] = [
 const USERS: u64 = 60;
 const A_DAY_SECONDS: u32 = 86_400;
 
-/// One request, so long after the start.
-#[derive(Clone, Debug)]
+/// One request, so long after the start. Its words are made only when it is sent, so that a long day
+/// is a short list.
+#[derive(Clone, Copy, Debug)]
 pub struct Arrival {
     pub after: Duration,
-    pub body: Value,
+    /// A shopper waits for it; otherwise a shop that can wait a day.
+    pub waits: bool,
+    pub wish: &'static str,
+    /// What the rest of the request is drawn from.
+    pub seed: u64,
 }
 
-/// A request of a shopper who waits, or of a shop that can.
-pub fn arrival(after: Duration, waits: bool, wish: &str, random: &dyn Random) -> Arrival {
-    let quality = match random.next_u64() % 20 {
-        0..=10 => "sd",
-        11..=18 => "hd",
-        _ => "4k",
-    };
-    let first = pick(random, GARMENTS.len() as u64);
-    let count = 1 + usize::from(random.next_u64().is_multiple_of(4));
-    let garments: Vec<Value> = (0..count)
-        .map(|i| {
-            let (photo, category, description) = GARMENTS[(first + i) % GARMENTS.len()];
-            json!({"photo": photo, "category": category, "description": description})
-        })
-        .collect();
-    let mut body = json!({
-        "user_id": format!("shopper-{:03}", random.next_u64() % USERS),
-        "person": {"photo": PERSON, "class_noun": "woman"},
-        "garments": garments,
-        "quality": quality,
-        "prompt": wish,
-    });
-    if !waits {
-        body["deadline_seconds"] = json!(A_DAY_SECONDS);
+impl Arrival {
+    /// The request's body.
+    pub fn body(&self) -> Value {
+        let random = SeededRandom::new(self.seed);
+        let quality = match random.next_u64() % 20 {
+            0..=10 => "sd",
+            11..=18 => "hd",
+            _ => "4k",
+        };
+        let first = pick(&random, GARMENTS.len() as u64);
+        let count = 1 + usize::from(random.next_u64().is_multiple_of(4));
+        let garments: Vec<Value> = (0..count)
+            .map(|i| {
+                let (photo, category, description) = GARMENTS[(first + i) % GARMENTS.len()];
+                json!({"photo": photo, "category": category, "description": description})
+            })
+            .collect();
+        let mut body = json!({
+            "user_id": format!("shopper-{:03}", random.next_u64() % USERS),
+            "person": {"photo": PERSON, "class_noun": "woman"},
+            "garments": garments,
+            "quality": quality,
+            "prompt": self.wish,
+        });
+        if !self.waits {
+            body["deadline_seconds"] = json!(A_DAY_SECONDS);
+        }
+        body
     }
-    Arrival { after, body }
 }
 
 /// Requests spread evenly by chance over `length`; three of twenty are of shoppers who wait, as at
@@ -57,7 +65,8 @@ pub fn steady(renders: u32, length: Duration, random: &dyn Random) -> Vec<Arriva
     let mut arrivals: Vec<Arrival> = (0..renders)
         .map(|_| {
             let waits = random.next_u64() % 20 < 3;
-            arrival(within(length, random), waits, "", random)
+            let after = within(length, random);
+            Arrival { after, waits, wish: "", seed: random.next_u64() }
         })
         .collect();
     arrivals.sort_by_key(|arrival| arrival.after);

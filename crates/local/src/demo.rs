@@ -12,7 +12,6 @@ use tryon_core::{
     memory::{Call, Mishap, SeededRandom, TokioClock},
     picture::Mime,
     ports::{Clock, Objects},
-    render::{Render, RenderStatus},
     routing::Percent,
     settings::Settings,
 };
@@ -22,7 +21,7 @@ use crate::{
     arrivals::{GARMENTS, PERSON},
     cli, files,
     interrupt::Interrupt,
-    report::{self, Facts},
+    report::{self, Facts, RenderFact},
     run,
     world::{World, WorldConfig},
 };
@@ -94,16 +93,16 @@ async fn play(args: &cli::Demo, interrupt: &Interrupt) -> Result<(Facts, Vec<(St
 /// Every delivered picture with its file name, in order of arrival.
 async fn results(
     world: &World,
-    renders: &[Render],
+    renders: &[RenderFact],
     start: DateTime<Utc>,
 ) -> Result<Vec<(String, Bytes)>> {
     let mut pictures = Vec::new();
     for (number, render) in renders.iter().enumerate() {
-        let RenderStatus::Succeeded { picture, .. } = &render.status else { continue };
+        let Some(picture) = &render.picture else { continue };
         let name = format!(
             "{:03}-{}-{}-{}.{}",
             number + 1,
-            render.request.quality,
+            render.quality,
             render.lane,
             report::human(render.accepted_at - start).replace(' ', ""),
             picture.mime.extension(),
@@ -114,9 +113,9 @@ async fn results(
     Ok(pictures)
 }
 
-fn span(renders: &[Render]) -> chrono::TimeDelta {
+fn span(renders: &[RenderFact]) -> chrono::TimeDelta {
     let first = renders.iter().map(|render| render.accepted_at).min();
-    let last = renders.iter().filter_map(|render| render.status.ended_at()).max();
+    let last = renders.iter().filter_map(|r| Some(r.accepted_at + r.took?)).max();
     first.zip(last).map_or(chrono::TimeDelta::zero(), |(first, last)| last - first)
 }
 

@@ -1,27 +1,16 @@
 //! What a run did, as tables. Every number is counted from its rows, ledger and calls.
 
 mod budget;
+mod fact;
 mod latency;
 mod tables;
 
-pub use self::latency::human;
+pub use self::{
+    fact::{BatchFact, Facts, RenderFact},
+    latency::human,
+};
 
 use std::io::{self, Write};
-
-use tryon_core::{attempt::Attempt, batch::Batch, budget::Balance, money::Micros, render::Render};
-
-/// What was left behind by a run.
-#[derive(Debug)]
-pub struct Facts {
-    pub renders: Vec<Render>,
-    pub batches: Vec<Batch>,
-    pub attempts: Vec<Attempt>,
-    /// The Google account, summed over its days.
-    pub balance: Balance,
-    pub daily_budget: Micros,
-    /// What went wrong on purpose, and how often it was seen.
-    pub mishaps: Vec<(&'static str, u64)>,
-}
 
 /// Writes all tables.
 pub fn write(facts: &Facts, out: &mut impl Write) -> io::Result<()> {

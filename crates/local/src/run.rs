@@ -1,9 +1,10 @@
 //! Running a world: requests in at their times, until every render has its end and nothing is owed.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tryon_core::{
@@ -15,7 +16,11 @@ use tryon_core::{
 use crate::{arrivals::Arrival, interrupt::Interrupt, report::Facts, world::World};
 
 /// A run that is not over by then will never be.
-const LONGEST: Duration = Duration::from_secs(5 * 86_400);
+const LONGEST: TimeDelta = TimeDelta::days(5);
+/// How often the screen follows the run.
+const GLANCE: TimeDelta = TimeDelta::seconds(30);
+/// Nothing that ended so long ago is heard of again.
+const LONG_OVER: TimeDelta = TimeDelta::hours(1);
 
 /// Runs `work` on a paused clock, which jumps to the next timer whenever everything waits.
 pub fn in_virtual_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -40,47 +45,59 @@ pub async fn day(
     interrupt: &Interrupt,
 ) -> Result<Facts> {
     let renders = arrivals.len();
+    let mut facts = Facts::default();
     let script = async {
         let start = world.clock.now();
+        let mut glance = start;
         for (number, arrival) in arrivals.into_iter().enumerate() {
             interrupt.check()?;
-            let due = start + chrono::TimeDelta::from_std(arrival.after)?;
+            let due = start + TimeDelta::from_std(arrival.after)?;
             world.clock.sleep((due - world.clock.now()).to_std().unwrap_or_default()).await;
-            world.accept(&arrival.body, &format!("request-{number}")).await?;
-            bar.set_message(world.clock.now().format("%d %b %H:%M:%S").to_string());
+            world.accept(&arrival.body(), &format!("request-{number}")).await?;
+            if world.clock.now() >= glance {
+                glance = world.clock.now() + GLANCE;
+                look(world, &mut facts, bar);
+            }
         }
-        drained(world, renders, bar, interrupt).await
+        let deadline = world.clock.now() + LONGEST;
+        loop {
+            interrupt.check()?;
+            let ended = look(world, &mut facts, bar);
+            if ended == renders && world.is_quiet() {
+                return Ok(());
+            }
+            ensure!(world.clock.now() < deadline, "{} renders never ended", renders - ended);
+            world.clock.sleep(GLANCE.to_std()?).await;
+        }
     };
     world.serve_until(script).await?;
-    facts(world).await
+    collect(world, &mut facts, DateTime::<Utc>::MAX_UTC);
+    facts.sort();
+    facts.balance = balance(world);
+    facts.daily_budget = world.settings.settings().await.daily_budget;
+    facts.mishaps = mishaps(world);
+    Ok(facts)
 }
 
-/// Waits until every render has ended and nothing is owed or under way.
-async fn drained(
-    world: &World,
-    renders: usize,
-    bar: &ProgressBar,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    let deadline = world.clock.now() + chrono::TimeDelta::from_std(LONGEST)?;
-    loop {
-        interrupt.check()?;
-        let rows = world.database.renders();
-        let ended = rows.iter().filter(|render| render.is_ended()).count();
-        bar.set_position(ended as u64);
-        bar.set_message(world.clock.now().format("%d %b %H:%M:%S").to_string());
-        if ended == renders && world.is_quiet() {
-            return Ok(());
-        }
-        ensure!(world.clock.now() < deadline, "{} renders never ended", renders - ended);
-        world.clock.sleep(Duration::from_secs(5)).await;
-    }
+/// Takes note of what is long over, and shows how far the run is: how many renders have ended.
+fn look(world: &World, facts: &mut Facts, bar: &ProgressBar) -> usize {
+    let now = world.clock.now();
+    collect(world, facts, now - LONG_OVER);
+    let live = world.database.renders();
+    let ended = facts.renders.len() + live.iter().filter(|render| render.is_ended()).count();
+    bar.set_position(ended as u64);
+    bar.set_message(now.format("%d %b %H:%M:%S").to_string());
+    ended
 }
 
-/// What the run left behind.
-async fn facts(world: &World) -> Result<Facts> {
-    let mut renders = world.database.renders();
-    renders.sort_by(|a, b| (a.accepted_at, &a.id).cmp(&(b.accepted_at, &b.id)));
+/// Moves what ended before `before` from the tables to the facts.
+fn collect(world: &World, facts: &mut Facts, before: DateTime<Utc>) {
+    let (renders, batches) = world.database.archive(before);
+    facts.add(renders, batches, &world.attempts.archive(before));
+}
+
+/// The Google account, summed over its days.
+fn balance(world: &World) -> Balance {
     let mut balance = Balance::default();
     for ((_, account), day) in world.attempts.balances() {
         if account == Account::Google {
@@ -90,14 +107,7 @@ async fn facts(world: &World) -> Result<Facts> {
             balance.reservations += day.reservations;
         }
     }
-    Ok(Facts {
-        renders,
-        batches: world.database.batches(),
-        attempts: world.attempts.attempts(),
-        balance,
-        daily_budget: world.settings.settings().await.daily_budget,
-        mishaps: mishaps(world),
-    })
+    balance
 }
 
 fn mishaps(world: &World) -> Vec<(&'static str, u64)> {

@@ -12,7 +12,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    attempt::{Attempt, AttemptWrite},
+    attempt::{Attempt, AttemptState, AttemptWrite},
     budget::{Account, Balance, Movement},
     ids::AttemptId,
     ports::{Attempts, PortError, Written},
@@ -45,6 +45,17 @@ impl MemoryAttempts {
     /// Every attempt, by id.
     pub fn attempts(&self) -> Vec<Attempt> {
         lock(&self.state).attempts.all().cloned().collect()
+    }
+
+    /// Takes out the attempts that were settled or given up before `before` and told of, as the
+    /// table's expiry does, so that long simulations stay flat.
+    pub fn archive(&self, before: DateTime<Utc>) -> Vec<Attempt> {
+        let is_over = |attempt: &Attempt| {
+            attempt.announced
+                && !matches!(attempt.state, AttemptState::Held { .. })
+                && attempt.ended_at().is_some_and(|at| at < before)
+        };
+        lock(&self.state).attempts.archive(is_over)
     }
 }
 

@@ -51,6 +51,24 @@ impl MemoryDatabase {
     pub fn batches(&self) -> Vec<Batch> {
         lock(&self.tables).batches.all().cloned().collect()
     }
+
+    /// Takes out the renders and batches that ended before `before` and owe nothing, so that long
+    /// simulations stay flat.
+    pub fn archive(&self, before: DateTime<Utc>) -> (Vec<Render>, Vec<Batch>) {
+        let mut tables = lock(&self.tables);
+        let renders = tables.renders.archive(|render| {
+            let over = render.status.ended_at().is_some_and(|at| at < before);
+            over && render.owed.is_empty() && render.open_attempts.is_empty()
+        });
+        for render in &renders {
+            tables.by_key.remove(&(render.user_id.clone(), render.idempotency_key.clone()));
+        }
+        let batches = tables.batches.archive(|batch| match batch.status {
+            BatchStatus::Completed { at } | BatchStatus::Failed { at } => at < before,
+            _ => false,
+        });
+        (renders, batches)
+    }
 }
 
 #[async_trait]

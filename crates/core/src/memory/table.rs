@@ -87,6 +87,13 @@ impl<R: Row> Table<R> {
         Some(row)
     }
 
+    /// Takes out every row that `is_over`.
+    pub(super) fn archive(&mut self, is_over: impl Fn(&R) -> bool) -> Vec<R> {
+        let over: Vec<_> =
+            self.rows.values().filter(|row| is_over(row)).map(|row| row.id().clone()).collect();
+        over.iter().filter_map(|id| self.take(id)).collect()
+    }
+
     /// Writes the row over the version it was read at.
     pub(super) fn replace(&mut self, row: &R) -> bool {
         let current = self.rows.get(row.id()).map(Row::version);

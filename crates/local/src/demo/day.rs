@@ -5,7 +5,7 @@ use std::time::Duration;
 use tryon_core::ports::Random;
 use tryon_sandbox::{CallKind, Fault, Faults, Nth, Rule, When};
 
-use crate::arrivals::{Arrival, arrival, within};
+use crate::arrivals::{Arrival, within};
 
 /// A wish that the sandbox refuses for its content.
 const REFUSED_WISH: &str = "as little as possible";
@@ -44,14 +44,14 @@ pub(super) fn arrivals(renders: u32, random: &dyn Random) -> Vec<Arrival> {
                 5 => REFUSED_WISH,
                 _ => "",
             };
-            if number < look_book {
-                return arrival(within(BURST, random), false, wish, random);
-            }
-            if number + 1 == renders {
-                return arrival(OUTAGE.0 + BURST, true, wish, random);
-            }
-            let waits = !random.next_u64().is_multiple_of(3);
-            arrival(within(LENGTH, random), waits, wish, random)
+            let (after, waits) = if number < look_book {
+                (within(BURST, random), false)
+            } else if number + 1 == renders {
+                (OUTAGE.0 + BURST, true)
+            } else {
+                (within(LENGTH, random), !random.next_u64().is_multiple_of(3))
+            };
+            Arrival { after, waits, wish, seed: random.next_u64() }
         })
         .collect();
     arrivals.sort_by_key(|arrival| arrival.after);

@@ -8,7 +8,7 @@ const REGION: &str = "us-east-1";
 const ACCOUNT: &str = "000000000000";
 
 /// An SQS event with one record a message.
-pub(super) fn sqs(queue: QueueName, batch: &[Received]) -> Value {
+pub fn sqs(queue: QueueName, batch: &[Received]) -> Value {
     let records: Vec<Value> = batch.iter().map(|message| record(queue, message)).collect();
     json!({ "Records": records })
 }

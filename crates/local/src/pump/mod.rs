@@ -24,7 +24,10 @@ use tryon_core::{
 };
 use tryon_lambda::Handler;
 
-pub use self::trouble::{Trouble, Troubled};
+pub use self::{
+    event::sqs as sqs_event,
+    trouble::{Trouble, Troubled},
+};
 
 /// One event-source mapping, as the template declares it.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 use comfy_table::Table;
-use tryon_core::{attempt::AttemptState, budget::CAP_PERCENT, money::Micros};
+use tryon_core::{budget::CAP_PERCENT, money::Micros};
 
 use super::{Facts, table};
 
@@ -15,19 +15,6 @@ pub(super) fn budget(facts: &Facts) -> Table {
     row("settled", balance.settled);
     row("reserved", balance.reserved);
     row("held", balance.held);
-    row("settled, summed over attempts", settled(facts));
+    row("settled, summed over attempts", facts.settled_by_attempts);
     table
-}
-
-fn settled(facts: &Facts) -> Micros {
-    facts
-        .attempts
-        .iter()
-        .filter_map(|attempt| match &attempt.state {
-            AttemptState::Settled { outcomes, .. } => {
-                Some(outcomes.iter().map(|outcome| outcome.cost).sum())
-            }
-            _ => None,
-        })
-        .sum()
 }

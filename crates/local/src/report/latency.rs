@@ -5,13 +5,9 @@ use std::{
 
 use chrono::TimeDelta;
 use comfy_table::Table;
-use tryon_core::{
-    catalogue::Quality,
-    lane::Lane,
-    render::{Render, RenderStatus},
-};
+use tryon_core::{catalogue::Quality, lane::Lane};
 
-use super::{Facts, table};
+use super::{Facts, RenderFact, table};
 
 /// What a latency is measured with: the Online promise for sd and hd, else the render's own deadline.
 const ONLINE_TARGET: TimeDelta = TimeDelta::seconds(60);
@@ -20,10 +16,9 @@ const ONLINE_TARGET: TimeDelta = TimeDelta::seconds(60);
 fn by_lane(facts: &Facts) -> BTreeMap<(Lane, &'static str), Vec<(TimeDelta, TimeDelta)>> {
     let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for render in &facts.renders {
-        if let RenderStatus::Succeeded { at, .. } = render.status {
-            let took = at - render.accepted_at;
+        if let (Some(took), Some(_)) = (render.took, &render.picture) {
             let group = groups.entry((render.lane, kind(render))).or_default();
-            group.push((took, render.deadline_at - render.accepted_at));
+            group.push((took, render.deadline));
         }
     }
     for group in groups.values_mut() {
@@ -32,8 +27,8 @@ fn by_lane(facts: &Facts) -> BTreeMap<(Lane, &'static str), Vec<(TimeDelta, Time
     groups
 }
 
-fn kind(render: &Render) -> &'static str {
-    match (render.lane, render.request.quality) {
+fn kind(render: &RenderFact) -> &'static str {
+    match (render.lane, render.quality) {
         (Lane::Batch, _) => "all",
         (Lane::Online, Quality::FourK) => "4k",
         (Lane::Online, Quality::Sd | Quality::Hd) => "sd, hd",

@@ -1,21 +1,15 @@
 use std::collections::BTreeMap;
 
 use comfy_table::Table;
-use tryon_core::{
-    batch::BatchStatus,
-    catalogue::Quality,
-    lane::Lane,
-    money::Micros,
-    render::{Render, RenderStatus},
-};
+use tryon_core::{catalogue::Quality, lane::Lane, money::Micros};
 
-use super::{Facts, table};
+use super::{Facts, human, table};
 
 /// Renders by lane, quality and outcome.
 pub(super) fn renders(facts: &Facts) -> Table {
     let mut counts: BTreeMap<(Lane, Quality, &str), usize> = BTreeMap::new();
     for render in &facts.renders {
-        *counts.entry((render.lane, render.request.quality, outcome(render))).or_default() += 1;
+        *counts.entry((render.lane, render.quality, render.outcome)).or_default() += 1;
     }
     let mut table = table(&["lane", "quality", "outcome", "renders"], 3);
     for ((lane, quality, outcome), count) in counts {
@@ -30,37 +24,19 @@ pub(super) fn renders(facts: &Facts) -> Table {
     table
 }
 
-fn outcome(render: &Render) -> &'static str {
-    match &render.status {
-        RenderStatus::Failed { code, .. } => code.as_str(),
-        status => status.as_str(),
-    }
-}
-
 /// Batches with their fill and what sealed them.
 pub(super) fn batches(facts: &Facts) -> Table {
-    let mut table =
-        table(&["batch", "sealed by", "status", "renders", "open for", "done after"], 3);
-    let mut batches: Vec<_> = facts.batches.iter().collect();
-    batches.sort_by_key(|batch| (batch.opened_at, batch.id.clone()));
-    for (number, batch) in batches.iter().enumerate() {
-        let sealed = batch.sealed;
-        let since = |at: chrono::DateTime<chrono::Utc>| super::latency::human(at - batch.opened_at);
-        let (status, ended) = match batch.status {
-            BatchStatus::Completed { at } => ("completed", Some(at)),
-            BatchStatus::Failed { at } => ("failed", Some(at)),
-            BatchStatus::Open => ("open", None),
-            BatchStatus::Sealed => ("sealed", None),
-            BatchStatus::Submitted { .. } => ("submitted", None),
-            BatchStatus::Processing { .. } => ("processing", None),
-        };
+    let header = ["batch", "sealed by", "status", "renders", "open for", "done after"];
+    let mut table = table(&header, 3);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    for (number, batch) in (1..).zip(&facts.batches) {
         table.add_row([
-            format!("{}", number + 1),
-            sealed.map_or_else(|| "-".to_owned(), |seal| seal.reason.to_string()),
-            status.to_owned(),
-            batch.orders.len().to_string(),
-            sealed.map_or_else(|| "-".to_owned(), |seal| since(seal.at)),
-            ended.map_or_else(|| "-".to_owned(), since),
+            format!("{number}"),
+            or_dash(batch.seal.map(|seal| seal.reason.to_string())),
+            batch.status.to_owned(),
+            batch.renders.to_string(),
+            or_dash(batch.seal.map(|seal| human(seal.at - batch.opened_at))),
+            or_dash(batch.ended_at.map(|at| human(at - batch.opened_at))),
         ]);
     }
     table
@@ -77,10 +53,9 @@ pub(super) fn costs(facts: &Facts) -> Table {
     let mut spent: BTreeMap<(Lane, Quality), Spent> = BTreeMap::new();
     let mut all = Spent::default();
     for render in &facts.renders {
-        let image = usize::from(matches!(render.status, RenderStatus::Succeeded { .. }));
-        for sum in [&mut all, spent.entry((render.lane, render.request.quality)).or_default()] {
-            sum.images += image;
-            sum.cost += render.cost();
+        for sum in [&mut all, spent.entry((render.lane, render.quality)).or_default()] {
+            sum.images += usize::from(render.picture.is_some());
+            sum.cost += render.cost;
         }
     }
     let mut table = table(&["lane", "quality", "images", "settled", "$ per image"], 2);
