@@ -1,14 +1,17 @@
 //! Whole flows through the real Lambda handlers, on memory adapters and the sandbox in process, in
 //! virtual time.
 
-mod budget;
-mod drops;
-mod scenarios;
-mod storm;
-#[expect(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "helpers of tests fail as tests do"
+    reason = "what helps a test fails as the test does"
 )]
+
+mod budget;
+mod drops;
+mod neighbours;
+mod outages;
+mod scenarios;
+mod storm;
 mod support;

@@ -189,3 +189,33 @@ async fn the_same_key_makes_one_render_and_another_body_is_refused() {
     world.serve_until(script).await.unwrap();
     support::check_calm(&world);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_same_request_finds_its_render_after_the_world_has_moved_on() {
+    let world = support::world(1, support::settings(), Vec::new()).await;
+    let script = async {
+        let first = world.accept(&body("online", ""), "key").await?;
+        world.settings.set("enable-gemini-batch", "false").unwrap();
+        let again = world.accept(&body("online", ""), "key").await?;
+        assert_eq!(first, again);
+        let other = world.accept(&body("online", "other"), "key").await.unwrap_err();
+        assert!(other.to_string().contains("422"), "{other}");
+        let fresh = world.accept(&body("online", ""), "fresh").await.unwrap_err();
+        assert!(fresh.to_string().contains("503"), "{fresh}");
+        support::settle(&world, 1).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    support::check_calm(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_uploads_may_be_named_as_pictures() {
+    let world = support::world(1, support::settings(), Vec::new()).await;
+    let mut stranger = body("online", "");
+    for key in ["out/somebody/1.jpg", "/etc/passwd", "", "in/\u{0}"] {
+        stranger["person"]["photo"] = serde_json::json!(key);
+        let error = world.accept(&stranger, "key").await.unwrap_err().to_string();
+        assert!(error.contains("422") && error.contains("person.photo"), "{error}");
+    }
+}

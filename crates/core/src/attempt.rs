@@ -41,6 +41,9 @@ pub struct Attempt {
     pub account: Account,
     /// The UTC date of the reservation; every later movement lands on the same row.
     pub date: NaiveDate,
+    /// Renders whose request could not be sent, for a picture that is gone: not part of the purchase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<RenderId>,
     /// How often it was put off because nothing had been bought.
     pub waits: u32,
     pub state: AttemptState,
@@ -90,7 +93,11 @@ pub enum WaitReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NeverBought {
+    /// The day's money is spent.
     Unfunded,
+    /// There was no room until the first of its renders ran out of time.
+    Deferred,
+    /// The provider had none until then.
     Expired,
 }
 
@@ -128,6 +135,9 @@ impl Attempt {
             AttemptState::Held { .. } => all(FailClass::Unknown),
             AttemptState::NeverBought { why: NeverBought::Unfunded, .. } => {
                 all(FailClass::Unfunded)
+            }
+            AttemptState::NeverBought { why: NeverBought::Deferred, .. } => {
+                all(FailClass::Deferred)
             }
             AttemptState::NeverBought { why: NeverBought::Expired, .. } => all(FailClass::Expired),
             AttemptState::Claimed { .. }

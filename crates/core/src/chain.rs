@@ -53,7 +53,7 @@ impl Step {
     /// How many tries a step gets in all after failures of this class.
     pub const fn tries(self, class: FailClass) -> u32 {
         match class {
-            FailClass::Provider | FailClass::Missing | FailClass::Expired => 3,
+            FailClass::Provider | FailClass::Missing => 3,
             FailClass::NoImage => match self {
                 Self::Gemini => 2,
                 Self::NanoBanana | Self::PhotoMaker | Self::Sdxl | Self::Upscale => 1,
@@ -62,6 +62,8 @@ impl Step {
             | FailClass::Invalid
             | FailClass::Account
             | FailClass::Cancelled
+            | FailClass::Expired
+            | FailClass::Deferred
             | FailClass::Unfunded => 1,
         }
     }

@@ -83,6 +83,8 @@ pub enum LaneError {
     Deadline,
     #[error("give_up_seconds must be from deadline_seconds ({deadline}) to 691200")]
     GiveUp { deadline: u32 },
+    #[error("give_up_seconds must be at least {least} in the batch lane, which cannot be quicker")]
+    Impatient { least: u32 },
 }
 
 /// A week: nobody waits longer for a picture, and input pictures are deleted then.
@@ -118,6 +120,9 @@ pub fn choose(
     let give_up = wish.give_up_seconds.unwrap_or_else(|| default_give_up(lane, deadline));
     if give_up < deadline || give_up > MAX_GIVE_UP {
         return Err(LaneError::GiveUp { deadline });
+    }
+    if lane == Lane::Batch && give_up < rules.batch_min_deadline {
+        return Err(LaneError::Impatient { least: rules.batch_min_deadline });
     }
     Ok(LaneChoice { lane, deadline_seconds: deadline, give_up_seconds: give_up })
 }

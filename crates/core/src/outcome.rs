@@ -39,6 +39,8 @@ pub enum FailClass {
     Cancelled,
     /// Not bought before the first of its renders ran out of time: retryable for the others.
     Expired,
+    /// Not bought while the budget had no room yet: retryable like the last.
+    Deferred,
     /// Not bought for lack of budget.
     Unfunded,
 }

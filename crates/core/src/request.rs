@@ -166,25 +166,6 @@ impl<P> RenderRequest<P> {
     }
 }
 
-impl RenderRequest<String> {
-    /// Reads a request as a customer sent it. A field we do not know is refused by name, so that no
-    /// misspelt wish is lost; our own messages and rows ignore such fields (a later release wrote
-    /// them).
-    pub fn read(json: &str) -> Result<Self, FieldError> {
-        let mut unknown = Vec::new();
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let request =
-            serde_ignored::deserialize(&mut reader, |path| unknown.push(path.to_string()));
-        let request = request
-            .and_then(|request| reader.end().map(|()| request))
-            .map_err(|error| FieldError::new("request", error.to_string()))?;
-        match unknown.into_iter().next() {
-            None => Ok(request),
-            Some(field) => Err(FieldError::new(field, "remove it, there is no such field")),
-        }
-    }
-}
-
 fn noun(field: &str, value: &str) -> Result<(), FieldError> {
     let plain = value.chars().all(|c| c.is_alphabetic() || c == ' ' || c == '-');
     if plain && !value.trim().is_empty() && value.chars().count() <= 40 {
@@ -243,28 +224,5 @@ mod tests {
         let expected =
             ["garments", "prompt", "garments[0].description", "prompt", "garments[0].category"];
         assert_eq!(fields, expected);
-    }
-
-    #[test]
-    fn a_customers_unknown_field_is_refused_by_name() {
-        for (json, field) in [
-            (
-                r#"{"person": {"photo": "p"}, "garments": [], "quality": "sd", "dedline": 5}"#,
-                "dedline",
-            ),
-            (
-                r#"{"person": {"photo": "p"}, "garments": [{"photo": "g", "category": "shirt",
-                    "colour": "red"}], "quality": "sd"}"#,
-                "garments.0.colour",
-            ),
-        ] {
-            let error = RenderRequest::read(json).unwrap_err();
-            assert_eq!(error.field, field);
-        }
-        let error = RenderRequest::read(r#"{"person": {"photo": "p"}}"#).unwrap_err();
-        assert!(error.to_string().contains("garments"), "{error}");
-        assert!(RenderRequest::read("{").is_err());
-        let json = serde_json::to_string(&request()).unwrap();
-        assert_eq!(RenderRequest::read(&json), Ok(request()));
     }
 }

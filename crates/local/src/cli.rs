@@ -62,16 +62,17 @@ pub struct RenderOne {
     /// Photo of a garment; once for each of up to five garments
     #[arg(long, value_name = "PICTURE", required = true)]
     pub garment: Vec<PathBuf>,
-    /// Kind of each garment, in the same order
+    /// Kind of each garment, in the same order; the last one counts for the rest
     #[arg(long, value_name = "WORD", default_value = "garment")]
     pub category: Vec<String>,
+    /// What the customer asks for: size and care
     #[arg(long, value_enum, default_value_t = QualityArg::Hd)]
     pub quality: QualityArg,
     /// Left out, the lane follows the deadline
     #[arg(long, value_enum)]
     pub lane: Option<LaneArg>,
-    /// Seconds the picture may take
-    #[arg(long, value_name = "SECONDS")]
+    /// Seconds the picture may take, up to a week
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub deadline: Option<u32>,
     /// A wish in your own words
     #[arg(long, default_value = "")]
@@ -82,7 +83,7 @@ pub struct RenderOne {
     /// How long the sandbox takes for the picture, in seconds; left out, as long as Google does
     #[arg(long, value_name = "SECONDS")]
     pub latency: Option<u32>,
-    /// Where the picture goes
+    /// Where the picture goes; its ending says the format, .jpg or .png
     #[arg(short, long, default_value = "out.jpg", value_name = "FILE")]
     pub out: PathBuf,
 }
@@ -96,7 +97,7 @@ pub struct Route {
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// 0 to 100, with at most two decimals
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub percent: Percent,
     /// One salt per decision; the rollout's never changes during a ramp
     #[arg(long, default_value = SALT)]

@@ -3,7 +3,7 @@
 mod day;
 mod sheet;
 
-use std::{io::Write, path::Path, sync::Arc};
+use std::{fs, io::Write, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -37,8 +37,15 @@ const PHOTOS: [(&str, &[u8]); 4] = [
 /// Runs the day and writes its pictures to `--out` and its tables to `out`.
 pub fn run(args: &cli::Demo, out: &mut impl Write) -> Result<()> {
     let interrupt = Interrupt::watch()?;
-    let (facts, pictures) = run::in_virtual_time(play(args, &interrupt))?;
-    save(&args.out, &pictures, &interrupt)?;
+    let staging = files::staging(&args.out).context("--out")?;
+    let (facts, pictures) = run::in_virtual_time(play(args, &interrupt))
+        .and_then(|(facts, pictures)| {
+            save(&staging, &pictures, &interrupt)?;
+            forget_earlier(&args.out)?;
+            files::publish(&staging, &args.out).context("--out")?;
+            Ok((facts, pictures))
+        })
+        .inspect_err(|_| files::clear(&staging))?;
     writeln!(
         out,
         "{} renders over {} of virtual time, seed {}",
@@ -119,11 +126,35 @@ fn span(renders: &[RenderFact]) -> chrono::TimeDelta {
     first.zip(last).map_or(chrono::TimeDelta::zero(), |(first, last)| last - first)
 }
 
-fn save(folder: &Path, pictures: &[(String, Bytes)], interrupt: &Interrupt) -> Result<()> {
+fn save(staging: &Path, pictures: &[(String, Bytes)], interrupt: &Interrupt) -> Result<()> {
+    let bar = run::progress(2 * pictures.len() as u64).with_message("writing pictures");
     for (name, bytes) in pictures {
         interrupt.check()?;
-        files::write(&folder.join(name), bytes).context("--out")?;
+        fs::write(staging.join(name), bytes).context("--out")?;
+        bar.inc(1);
     }
-    let sheet = sheet::contact_sheet(pictures)?;
-    files::write(&folder.join("contact-sheet.jpg"), &sheet).context("--out")
+    let sheet = sheet::contact_sheet(pictures, || {
+        bar.inc(1);
+        Ok(interrupt.check()?)
+    })?;
+    bar.finish_and_clear();
+    fs::write(staging.join("contact-sheet.jpg"), &sheet).context("--out")
+}
+
+/// Removes the pictures of an earlier demo, known by their names, so that the folder holds one run.
+fn forget_earlier(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let parts: Vec<&str> = name.to_str().unwrap_or_default().split('-').collect();
+        let ours = matches!(
+            parts.as_slice(),
+            [number, "sd" | "hd" | "4k", "online" | "batch", _]
+                if number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit())
+        );
+        if ours {
+            fs::remove_file(entry.path()).context("--out")?;
+        }
+    }
+    Ok(())
 }

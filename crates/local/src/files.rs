@@ -5,14 +5,58 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-/// Writes `bytes` to `path`, making its folder.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Fails now rather than after the work where `path` could not be written.
+pub fn check(path: &Path) -> Result<()> {
+    if path.is_dir() || path.file_name().is_none() {
+        bail!("{} is a folder; give a file", path.display());
+    }
+    let beside = beside(path);
+    make_folder(path)?;
+    let tried = fs::write(&beside, b"").and_then(|()| fs::remove_file(&beside));
+    tried.with_context(|| format!("cannot write {}; give another place", path.display()))
+}
+
+/// A folder beside `path`, empty, for files that are to appear there together.
+pub fn staging(path: &Path) -> Result<PathBuf> {
+    if path.exists() && !path.is_dir() {
+        bail!("{} is a file; give a folder", path.display());
+    }
+    let staging = path.join(".part");
+    clear(&staging);
+    let failed = || format!("cannot make {}; give another place", staging.display());
+    fs::create_dir_all(&staging).with_context(failed)?;
+    Ok(staging)
+}
+
+/// Moves every file of the staging folder to where it belongs.
+pub fn publish(staging: &Path, folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(staging)? {
+        let entry = entry?;
+        let to = folder.join(entry.file_name());
+        fs::rename(entry.path(), &to).with_context(|| format!("cannot write {}", to.display()))?;
+    }
+    clear(staging);
+    Ok(())
+}
+
+/// Removes a staging folder, if it is there.
+pub fn clear(staging: &Path) {
+    fs::remove_dir_all(staging).ok();
+}
+
+fn make_folder(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
+    Ok(())
+}
+
+/// Writes `bytes` to `path`, making its folder.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    make_folder(path)?;
     let beside = beside(path);
     let moved = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     if moved.is_err() && beside.exists() {

@@ -1,6 +1,7 @@
-//! Ctrl-C, looked at between steps, so that nothing is left half-done.
+//! Ctrl-C, looked at between steps, so that nothing is left half-done. A second one ends at once.
 
 use std::{
+    process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,11 +9,26 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+/// What a shell expects of a command that Ctrl-C ended.
+pub const EXIT_CODE: u8 = 130;
 
 /// Whether Ctrl-C was pressed.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
+
+/// The work was ended by Ctrl-C.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted; nothing was left half-written")
+    }
+}
+
+impl std::error::Error for Interrupted {}
 
 impl Interrupt {
     /// Watches from a thread of its own: a runtime in virtual time knows no signals.
@@ -23,8 +39,10 @@ impl Interrupt {
         thread::Builder::new()
             .name("ctrl-c".to_owned())
             .spawn(move || {
-                if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                    flag.store(true, Ordering::Relaxed);
+                while runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+                    if flag.swap(true, Ordering::Relaxed) {
+                        process::exit(EXIT_CODE.into());
+                    }
                 }
             })
             .context("cannot watch for Ctrl-C")?;
@@ -32,10 +50,7 @@ impl Interrupt {
     }
 
     /// Ends the work here if Ctrl-C was pressed.
-    pub fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Relaxed) {
-            bail!("interrupted; what was written is whole");
-        }
-        Ok(())
+    pub fn check(&self) -> Result<(), Interrupted> {
+        if self.0.load(Ordering::Relaxed) { Err(Interrupted) } else { Ok(()) }
     }
 }

@@ -1,20 +1,37 @@
 //! `tryon`: the render pipeline on one machine.
 
-use std::io::{self, BufWriter, Write};
+use std::{
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use tryon_local::{
     cli::{Cli, Command},
-    demo, render_one, route, simulate,
+    demo,
+    interrupt::{EXIT_CODE, Interrupted},
+    render_one, route, simulate,
 };
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where nobody reads any more there is nobody to tell.
+            writeln!(io::stderr(), "error: {error:#}").ok();
+            let interrupted = error.is::<Interrupted>();
+            if interrupted { ExitCode::from(EXIT_CODE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match Cli::parse().command {
+    match cli.command {
         Command::Demo(args) => demo::run(&args, &mut out)?,
         Command::Simulate(args) => simulate::run(&args, &mut out)?,
         Command::Render(args) => render_one::run(&args, &mut out)?,

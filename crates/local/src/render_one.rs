@@ -1,8 +1,14 @@
 //! `tryon render`: one picture in real time, and why it came out as it did.
 
-use std::{fs, io::Write, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::{Cursor, Write},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -23,7 +29,7 @@ use crate::{
     cli, explain, files,
     interrupt::Interrupt,
     run,
-    world::{World, WorldConfig},
+    world::{Refused, World, WorldConfig},
 };
 
 /// How often the screen follows the render.
@@ -32,6 +38,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// Runs the command, writing the explanation to `out`.
 pub fn run(args: &cli::RenderOne, out: &mut impl Write) -> Result<()> {
     let interrupt = Interrupt::watch()?;
+    let format = Format::of(&args.out)?;
+    files::check(&args.out).context("-o")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (world, render) = runtime.block_on(play(args, &interrupt))?;
     let picture = match &render.status {
@@ -40,7 +48,7 @@ pub fn run(args: &cli::RenderOne, out: &mut impl Write) -> Result<()> {
     };
     if let Some(picture) = &picture {
         let bytes = runtime.block_on(run::read(&world.objects, &picture.key))?;
-        files::write(&args.out, &bytes).context("-o")?;
+        files::write(&args.out, &format.encode(&bytes)?).context("-o")?;
     }
     explain::write(&world, &render, out)?;
     let Some(PictureRef { bytes, .. }) = picture else {
@@ -80,11 +88,63 @@ async fn play(args: &cli::RenderOne, interrupt: &Interrupt) -> Result<(World, Re
     )?;
     let body = upload(args, &world).await?;
     let follow = async {
-        let id = world.accept(&body, "from-the-command-line").await?;
+        let id = world.accept(&body, "from-the-command-line").await;
+        let id = id.map_err(|error| match error.downcast_ref::<Refused>() {
+            Some(Refused { field: Some(field), detail, .. }) => {
+                anyhow!("{}: {detail}", flag(field))
+            }
+            _ => error,
+        })?;
         follow(args, &world, &id, interrupt).await
     };
     let render = world.serve_until(follow).await?;
     Ok((world, render))
+}
+
+/// What the file is to hold.
+#[derive(Clone, Copy)]
+enum Format {
+    /// As it came.
+    Jpeg,
+    Png,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "jpg" | "jpeg" => Ok(Self::Jpeg),
+            "png" => Ok(Self::Png),
+            _ => bail!("-o {}: give a name that ends in .jpg or .png", path.display()),
+        }
+    }
+
+    fn encode(self, jpeg: &Bytes) -> Result<Bytes> {
+        match self {
+            Self::Jpeg => Ok(jpeg.clone()),
+            Self::Png => {
+                let picture = image::load_from_memory(jpeg).context("the result is no picture")?;
+                let mut png = Cursor::new(Vec::new());
+                picture.write_to(&mut png, image::ImageFormat::Png)?;
+                Ok(Bytes::from(png.into_inner()))
+            }
+        }
+    }
+}
+
+/// The flag that a field of the API comes from.
+fn flag(field: &str) -> &str {
+    match field {
+        "user_id" => "the user (--user)",
+        "person.photo" => "--person",
+        "prompt" => "--prompt",
+        "deadline_seconds" => "--deadline",
+        "lane" => "--lane",
+        "quality" => "--quality",
+        field if field.ends_with(".category") => "--category",
+        field if field.starts_with("garments") => "--garment",
+        field => field,
+    }
 }
 
 /// Puts the pictures where uploads go; gives the request's body.

@@ -4,7 +4,7 @@
 mod api;
 mod build;
 
-pub use self::api::post_renders;
+pub use self::api::{Refused, post_renders};
 
 use std::{future::Future, sync::Arc, time::Duration};
 

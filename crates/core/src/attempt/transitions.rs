@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Attempt, AttemptState, NeverBought, WaitReason};
 use crate::{
     budget::{LedgerEntry, Movement},
-    ids::JobName,
+    ids::{JobName, RenderId},
     lane::Lane,
     money::Micros,
     outcome::RenderOutcome,
@@ -81,6 +81,21 @@ impl Attempt {
         };
         let state = AttemptState::Sending { since: now, lease_until };
         Ok(self.write(state, Some(lease_until), None))
+    }
+
+    /// The same for a batch of which some renders could not be written down.
+    pub fn sending_without(mut self, left_out: Vec<RenderId>, now: DateTime<Utc>) -> Step {
+        self.left_out = left_out;
+        self.sending(now)
+    }
+
+    /// A finished job is being read, until the reader's own time is over: not to be asked after.
+    pub fn fetching(self, until: DateTime<Utc>) -> Step {
+        let AttemptState::Submitted { .. } = self.state else {
+            return self.invalid("fetched");
+        };
+        let state = self.state.clone();
+        Ok(self.write(state, Some(until + GRACE), None))
     }
 
     /// The provider took the job; also when it is found only now.

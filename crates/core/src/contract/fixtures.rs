@@ -131,6 +131,7 @@ pub fn attempt(n: u64, prices: &[Micros]) -> Attempt {
         shares: (0..).zip(prices).map(share).collect(),
         account: Account::Google,
         date: start().date_naive(),
+        left_out: Vec::new(),
         waits: 0,
         state: AttemptState::Claimed { lease_until: start() },
         announced: false,

@@ -53,6 +53,10 @@ pub async fn a_key_makes_one_render(renders: &dyn Renders) {
     let met = renders.insert(again.clone()).await.unwrap();
     assert_eq!(met, Inserted::Existing(Box::new(first.clone())), "whatever else is new in it");
     assert_eq!(renders.get(&[again.id.clone()]).await, Ok(vec![]));
+    let found = renders.by_key(&first.user_id, &first.idempotency_key).await;
+    assert_eq!(found, Ok(Some(first.clone())));
+    let strange = renders.by_key(&render(1_012).user_id, &first.idempotency_key).await;
+    assert_eq!(strange, Ok(None));
     again.user_id = render(1_011).user_id;
     assert_eq!(renders.insert(again).await, Ok(Inserted::New), "keys are each user's own");
 }

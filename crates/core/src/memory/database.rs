@@ -77,6 +77,16 @@ impl Renders for MemoryDatabase {
         self.chaos.call(Call::RenderInsert, |_| lock(&self.tables).insert(render)).await
     }
 
+    async fn by_key(&self, user: &UserId, key: &str) -> Result<Option<Render>, PortError> {
+        self.chaos
+            .call(Call::RenderGet, |_| {
+                let tables = lock(&self.tables);
+                let id = tables.by_key.get(&(user.clone(), key.to_owned()));
+                Ok(id.and_then(|id| tables.renders.get(id)).cloned())
+            })
+            .await
+    }
+
     async fn get(&self, ids: &[RenderId]) -> Result<Vec<Render>, PortError> {
         self.chaos
             .call(Call::RenderGet, |_| {

@@ -55,12 +55,13 @@ pub trait OnlineProvider: Send + Sync + fmt::Debug {
 /// Runs batch jobs.
 #[async_trait]
 pub trait BatchProvider: Send + Sync + fmt::Debug {
-    /// Uploads the rows as a file and returns its name. Buys nothing; may be repeated.
+    /// Uploads the rows as a file. Rows whose pictures are gone are left out, and named. Buys nothing;
+    /// may be repeated.
     async fn upload(
         &self,
         name: &AttemptId,
         rows: &[(&RenderOrder, &Entry)],
-    ) -> Result<String, CallError>;
+    ) -> Result<Uploaded, CallError>;
     /// Creates the job `name` over an uploaded file. Buys; not idempotent.
     async fn create(&self, name: &AttemptId, model: &str, file: &str)
     -> Result<JobName, CallError>;
@@ -71,6 +72,14 @@ pub trait BatchProvider: Send + Sync + fmt::Debug {
     async fn cancel(&self, job: &JobName) -> Result<(), CallError>;
     /// The rows of a finished job's result file, as they stream in.
     async fn results(&self, file: &str) -> Result<ResultStream, CallError>;
+}
+
+/// A file of rows at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    pub file: String,
+    /// Renders that are not in it.
+    pub left_out: Vec<RenderId>,
 }
 
 /// Rows one by one; a row that cannot be read is a row of its own, an error ends the stream.

@@ -16,7 +16,7 @@ use futures_util::stream::BoxStream;
 pub use self::{
     google::{
         Answer, BatchProvider, CallError, JobPhase, JobStatus, OnlineProvider, ResultRow,
-        ResultStream, RowAnswer,
+        ResultStream, RowAnswer, Uploaded,
     },
     http::{Body, HttpTransport, TransportError},
     store::{Attempts, Batches, Inserted, Renders, Written},

@@ -7,7 +7,7 @@ use crate::{
     batch::{Batch, BatchPolicy},
     budget::{Account, Balance},
     catalogue::BatchKey,
-    ids::{AttemptId, BatchId, RenderId},
+    ids::{AttemptId, BatchId, RenderId, UserId},
     messages::RenderOrder,
     render::Render,
 };
@@ -35,6 +35,8 @@ pub enum Inserted {
 pub trait Renders: Send + Sync + std::fmt::Debug {
     /// Inserts by `(user_id, idempotency_key)`; the row gets version 1.
     async fn insert(&self, render: Render) -> Result<Inserted, PortError>;
+    /// The render that the user made with this idempotency key.
+    async fn by_key(&self, user: &UserId, key: &str) -> Result<Option<Render>, PortError>;
     /// The rows that exist, in any order.
     async fn get(&self, ids: &[RenderId]) -> Result<Vec<Render>, PortError>;
     /// Replaces each row that still has `version`, which becomes one more; answers row by row, in the

@@ -16,6 +16,8 @@ const GRACE: TimeDelta = TimeDelta::seconds(60);
 pub(super) const STALL: TimeDelta = TimeDelta::seconds(300);
 /// How long the news of an attempt may be missing after the render's end before it is asked for.
 pub(super) const SILENCE: TimeDelta = TimeDelta::hours(1);
+/// Every attempt has its bill within seven days; one that is silent for longer never existed.
+const FORGET_AFTER: TimeDelta = TimeDelta::days(8);
 
 /// What this deployment can run.
 #[derive(Clone, Debug)]
@@ -85,6 +87,11 @@ impl Render {
         if !self.owed.is_empty() {
             return Applied::Ignored;
         }
+        if self.is_ended() && now > self.give_up_at + FORGET_AFTER {
+            self.open_attempts.clear();
+            self.due_at = None;
+            return Applied::Changed;
+        }
         if self.is_ended() {
             for attempt in self.open_attempts.clone() {
                 self.owe(Owed::Ask(attempt), now);
@@ -141,11 +148,11 @@ impl Render {
             return self.fail(FailureCode::ProviderUnavailable, now);
         }
         if self.may_repeat(attempt, class, now, rules) {
-            self.n += 1;
+            self.n = self.n.saturating_add(1);
         } else if let Some(step) = self.next_step(rules) {
             self.step = step;
             self.n = 1;
-        } else if class == FailClass::Unfunded {
+        } else if matches!(class, FailClass::Unfunded | FailClass::Deferred) {
             return self.fail(FailureCode::BudgetExhausted, now);
         } else {
             return self.fail(FailureCode::ProviderUnavailable, now);
@@ -168,7 +175,10 @@ impl Render {
             // A batch job leaves a name to be found by; one that was looked for in vain was most
             // likely never created. An online call leaves nothing.
             FailClass::Unknown => attempt.owner() != self.id.as_batch(),
-            FailClass::Expired if now >= self.wait_until(rules) => false,
+            // Somebody else in the batch ran out of time. An online try runs out of its own.
+            FailClass::Expired | FailClass::Deferred => {
+                attempt.owner() != self.id.as_batch() && now < self.wait_until(rules)
+            }
             _ => self.n < self.step.tries(class),
         }
     }

@@ -7,7 +7,7 @@ use futures_util::future::{try_join, try_join_all};
 
 use super::StageError;
 use crate::{
-    batch::Batch,
+    batch::{Batch, BatchStatus},
     catalogue::{BatchKey, Catalogue},
     chain::Step,
     ids::AttemptId,
@@ -41,6 +41,15 @@ struct Sends {
     events: Vec<Announcement>,
 }
 
+impl Sends {
+    fn extend(&mut self, more: Self) {
+        self.accumulator.extend(more.accumulator);
+        self.online.extend(more.online);
+        self.jobs.extend(more.jobs);
+        self.events.extend(more.events);
+    }
+}
+
 impl Courier {
     /// Does what the rows owe and strikes it off. The rows must be as read or as written.
     pub async fn deliver(&self, rows: Vec<Render>) -> Result<(), StageError> {
@@ -48,14 +57,30 @@ impl Courier {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut sends = Sends::default();
-        for row in &rows {
-            for owed in &row.owed {
-                self.add(&mut sends, row, owed).await?;
+        let (mut sends, mut sent) = (Sends::default(), Vec::with_capacity(rows.len()));
+        for row in rows {
+            match self.sends_of(&row).await {
+                Ok(more) => {
+                    sends.extend(more);
+                    sent.push(row);
+                }
+                // One row that nobody can send for is no reason to keep the others.
+                Err(StageError::Reject(reason)) => {
+                    tracing::error!(render = %row.id, reason, "an owed send cannot be made");
+                }
+                Err(error) => return Err(error),
             }
         }
         self.send(sends).await?;
-        self.strike(rows).await
+        self.strike(sent).await
+    }
+
+    async fn sends_of(&self, row: &Render) -> Result<Sends, StageError> {
+        let mut sends = Sends::default();
+        for owed in &row.owed {
+            self.add(&mut sends, row, owed).await?;
+        }
+        Ok(sends)
     }
 
     async fn add(&self, sends: &mut Sends, row: &Render, owed: &Owed) -> Result<(), StageError> {
@@ -107,6 +132,10 @@ impl Courier {
         let Some(batch) = self.batches.get(&attempt.owner()).await? else {
             return Ok(true);
         };
+        if batch.status == BatchStatus::Open {
+            // Others may join before the word is heard.
+            return Ok(false);
+        }
         let others: Vec<_> = batch
             .orders
             .iter()

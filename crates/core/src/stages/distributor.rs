@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use futures_util::future::try_join;
 
 use super::{Consumer, Courier, Invocation, StageError, courier::ROUNDS};
 use crate::{
@@ -113,7 +112,9 @@ impl Distributor {
         let batch = async {
             if online { Ok(Vec::new()) } else { self.advance(&event.batch_id, status, cost).await }
         };
-        try_join(renders, batch).await.map(drop)
+        // The batch row is closed last: until then it is what asks for this news again.
+        renders.await?;
+        batch.await.map(drop)
     }
 
     /// Changes render rows by `step`, decided anew for each row that was written meanwhile, then does

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::try_join3;
+use futures_util::future::{join3, try_join3};
 
 use super::{Courier, Invocation, StageError, courier::submission};
 use crate::{
@@ -50,12 +50,14 @@ impl Reconciler {
         .await?;
         let found =
             Found { renders: renders.len(), batches: batches.len(), attempts: attempts.len() };
-        try_join3(
+        // Each duty is done to its end, whatever becomes of the others.
+        let (renders, batches, attempts) = join3(
             self.renders_due(renders, now),
             self.batches_due(batches, now),
             self.attempts_due(attempts),
         )
-        .await?;
+        .await;
+        renders.and(batches).and(attempts)?;
         Ok(found)
     }
 

@@ -23,6 +23,9 @@ use crate::{
     routing::{Assignment, assign},
 };
 
+/// The longest upload key, in bytes: what an object store takes.
+const MAX_KEY_BYTES: usize = 1_024;
+
 /// The `router` stage.
 #[derive(Debug)]
 pub struct Router {
@@ -87,27 +90,48 @@ impl From<StageError> for AcceptError {
 impl Router {
     /// Accepts a render once per user and idempotency key, and hands it on.
     pub async fn accept(&self, new: NewRender) -> Result<Accepted, AcceptError> {
-        let settings = self.settings.settings().await;
-        let assignment = assign(&new.user_id, &settings.split(&self.config.salt))
-            .map_err(|_| FieldError::new("user_id", "name the user the render is for"))?;
-        new.request.check()?;
-        let choice = self.choose_lane(&new.request, settings.default_lane)?;
         let fingerprint = fingerprint(&new.request)?;
-        let request = self.find_pictures(new.request).await?;
-        let draft = Draft { user_id: new.user_id, key: new.idempotency_key, fingerprint, request };
-        let render = self.render(draft, assignment, choice)?;
+        let (user, key) = (new.user_id.clone(), new.idempotency_key.clone());
+        let render = match self.decide(new, fingerprint.clone()).await {
+            Ok(render) => render,
+            // The world may have moved on since the same request was accepted: a route closed, a
+            // picture expired. That render stands all the same.
+            Err(error) => {
+                return match self.renders.by_key(&user, &key).await? {
+                    Some(existing) => self.again(existing, &fingerprint).await,
+                    None => Err(error),
+                };
+            }
+        };
         match self.renders.insert(render.clone()).await? {
             Inserted::New => {
                 let render = Render { version: 1, ..render };
                 self.courier.deliver(vec![render.clone()]).await?;
                 Ok(Accepted { render, new: true })
             }
-            Inserted::Existing(existing) if existing.fingerprint == render.fingerprint => {
-                self.courier.deliver(vec![(*existing).clone()]).await?;
-                Ok(Accepted { render: *existing, new: false })
-            }
-            Inserted::Existing(_) => Err(AcceptError::KeyReused),
+            Inserted::Existing(existing) => self.again(*existing, &fingerprint).await,
         }
+    }
+
+    /// The same request came again: the render it made, and the sends that one may still owe.
+    async fn again(&self, existing: Render, fingerprint: &str) -> Result<Accepted, AcceptError> {
+        if existing.fingerprint != fingerprint {
+            return Err(AcceptError::KeyReused);
+        }
+        self.courier.deliver(vec![existing.clone()]).await?;
+        Ok(Accepted { render: existing, new: false })
+    }
+
+    /// Everything that is checked and decided before a render is stored.
+    async fn decide(&self, new: NewRender, fingerprint: String) -> Result<Render, AcceptError> {
+        let settings = self.settings.settings().await;
+        let assignment = assign(&new.user_id, &settings.split(&self.config.salt))
+            .map_err(|_| FieldError::new("user_id", "name the user the render is for"))?;
+        new.request.check()?;
+        let choice = self.choose_lane(&new.request, settings.default_lane)?;
+        let request = self.find_pictures(new.request).await?;
+        let draft = Draft { user_id: new.user_id, key: new.idempotency_key, fingerprint, request };
+        self.render(draft, assignment, choice)
     }
 
     /// The user's own render.
@@ -129,7 +153,9 @@ impl Router {
         lane::choose(wish, request.quality, default_lane, &self.config.lanes).map_err(|error| {
             let field = match error {
                 lane::LaneError::Deadline => "deadline_seconds",
-                lane::LaneError::GiveUp { .. } => "give_up_seconds",
+                lane::LaneError::GiveUp { .. } | lane::LaneError::Impatient { .. } => {
+                    "give_up_seconds"
+                }
             };
             FieldError::new(field, error.to_string())
         })
@@ -140,6 +166,12 @@ impl Router {
         &self,
         request: RenderRequest<String>,
     ) -> Result<RenderRequest, AcceptError> {
+        let request = request.try_map(|field, key| {
+            if is_upload(&key) {
+                return Ok(key);
+            }
+            Err(FieldError::new(field, "name a picture by its upload key"))
+        })?;
         let keys: Vec<String> = request.pictures().cloned().collect();
         let found = try_join_all(keys.iter().map(|key| self.objects.head(key))).await?;
         let mut found = found.into_iter();
@@ -205,6 +237,11 @@ impl Router {
         fits_a_message(&render, rules)?;
         Ok(render)
     }
+}
+
+/// Uploads lie below `in/`; nothing else in the store may be named from outside.
+fn is_upload(key: &str) -> bool {
+    key.starts_with("in/") && key.len() <= MAX_KEY_BYTES && !key.chars().any(char::is_control)
 }
 
 struct Draft {

@@ -36,19 +36,41 @@ pub(super) fn idempotency_key(request: &Request) -> Result<String, Problem> {
     Ok(key.to_owned())
 }
 
-/// A token's subject, where a token was checked. Otherwise the caller is a trusted backend, which
-/// names the user.
+/// A token's subject, where a token was checked; or the user whom a trusted backend names, which has
+/// signed its request (IAM). Nobody else is believed, so that a route deployed without its authorizer
+/// is closed, not open.
 pub(super) fn caller(request: &Request, named: Option<String>) -> Result<UserId, Problem> {
-    let authorizer = request.request_context.authorizer.as_ref();
-    if let Some(jwt) = authorizer.and_then(|authorizer| authorizer.jwt.as_ref()) {
-        let subject = jwt.claims.get("sub").filter(|subject| !subject.is_empty());
+    let authorizer = request.request_context.authorizer.as_ref().ok_or_else(Problem::no_caller)?;
+    if let Some(jwt) = &authorizer.jwt {
+        let subject = jwt.claims.get("sub").filter(|subject| is_user(subject));
         return subject
             .map(|subject| UserId::from(subject.as_str()))
             .ok_or_else(Problem::no_caller);
     }
-    let fits = |user: &String| (1..=MAX_USER_BYTES).contains(&user.len());
-    let fix = format!("name the user the render is for, in 1 to {MAX_USER_BYTES} bytes");
-    named.filter(fits).map(UserId::new).ok_or_else(|| Problem::field("user_id", fix))
+    if authorizer.iam.is_none() {
+        return Err(Problem::no_caller());
+    }
+    let fix = format!("name the user in 1 to {MAX_USER_BYTES} bytes without control characters");
+    let named = named.filter(|user| is_user(user));
+    named.map(UserId::new).ok_or_else(|| Problem::field("user_id", fix))
+}
+
+/// The user that a query names, if it names one and only one. The gateway's own reading of a query
+/// splits values at commas.
+pub(super) fn named_in_query(request: &Request) -> Option<String> {
+    let query = request.raw_query_string.as_deref().unwrap_or_default();
+    let mut users = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "user_id");
+    let user = users.next().map(|(_, user)| user.into_owned());
+    user.filter(|_| users.next().is_none())
+}
+
+fn is_user(text: &str) -> bool {
+    (1..=MAX_USER_BYTES).contains(&text.len()) && text.chars().all(is_storable)
+}
+
+/// Databases refuse the first kind, queues the last two characters.
+fn is_storable(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// The body's render, and the user it names.

@@ -65,8 +65,7 @@ async fn create(request: &Request, router: &Router) -> Result<Reply, Problem> {
 }
 
 async fn read(request: &Request, id: &str, router: &Router) -> Result<Reply, Problem> {
-    let named = request.query_string_parameters.first("user_id").map(str::to_owned);
-    let user_id = ask::caller(request, named)?;
+    let user_id = ask::caller(request, ask::named_in_query(request))?;
     let unknown = || Problem::not_found("there is no such render of this user");
     let is_id = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if id.len() > 64 || !id.bytes().all(is_id) {

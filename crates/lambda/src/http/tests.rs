@@ -116,8 +116,13 @@ async fn a_backend_names_the_user() {
     let empty = edge.ask(with_body(|body| body["user_id"] = json!(""))).await;
     assert_eq!(empty.problem(), (422, "field", "user_id"));
     let mut read = event("read");
-    read["queryStringParameters"] = json!({});
-    assert_eq!(edge.ask(read).await.problem(), (422, "field", "user_id"));
+    for query in ["", "user_id=", "user_id=a&user_id=b"] {
+        read["rawQueryString"] = json!(query);
+        assert_eq!(edge.ask(read.clone()).await.problem(), (422, "field", "user_id"), "{query}");
+    }
+    read["rawQueryString"] = json!("user_id=alice");
+    read["requestContext"].as_object_mut().unwrap().remove("authorizer");
+    assert_eq!(edge.ask(read).await.problem(), (401, "no-caller", ""));
     assert_eq!(edge.ask(event("read")).await.problem(), (404, "not-found", ""));
 }
 

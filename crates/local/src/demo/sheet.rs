@@ -9,12 +9,16 @@ const CELL: (u32, u32) = (108, 144);
 const GAP: u32 = 6;
 const QUALITY: u8 = 85;
 
-/// Lays the JPEGs out in rows, in the order given.
-pub(super) fn contact_sheet(pictures: &[(String, Bytes)]) -> Result<Vec<u8>> {
+/// Lays the JPEGs out in rows, in the order given; `step` is told of each.
+pub(super) fn contact_sheet(
+    pictures: &[(String, Bytes)],
+    step: impl Fn() -> Result<()>,
+) -> Result<Vec<u8>> {
     let rows = u32::try_from(pictures.len())?.div_ceil(COLUMNS).max(1);
     let size = (COLUMNS * (CELL.0 + GAP) + GAP, rows * (CELL.1 + GAP) + GAP);
     let mut sheet = RgbImage::from_pixel(size.0, size.1, image::Rgb([250, 250, 250]));
     for (place, (name, picture)) in (0_u32..).zip(pictures) {
+        step()?;
         let small = thumbnail(picture).with_context(|| name.clone())?;
         let (column, row) = (place % COLUMNS, place / COLUMNS);
         let x = GAP + column * (CELL.0 + GAP) + (CELL.0 - small.width()) / 2;

@@ -10,9 +10,9 @@ pub(super) fn budget(facts: &Facts) -> Table {
     let mut row = |name: &str, amount: Micros| {
         table.add_row([name.to_owned(), amount.to_string()]);
     };
-    row("daily budget", facts.daily_budget);
-    row(&format!("cap ({CAP_PERCENT} %)"), facts.daily_budget.percent(CAP_PERCENT));
-    row("settled", balance.settled);
+    row("budget of a day", facts.daily_budget);
+    row(&format!("cap of a day ({CAP_PERCENT} %)"), facts.daily_budget.percent(CAP_PERCENT));
+    row("settled, all days", balance.settled);
     row("reserved", balance.reserved);
     row("held", balance.held);
     row("settled, summed over attempts", facts.settled_by_attempts);

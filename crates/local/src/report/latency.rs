@@ -44,16 +44,19 @@ fn percentile(sorted: &[(TimeDelta, TimeDelta)], percent: usize) -> TimeDelta {
 pub(super) fn percentiles(facts: &Facts) -> Table {
     let header = ["lane", "quality", "pictures", "P50", "P95", "max", "within deadline"];
     let mut table = table(&header, 2);
-    for ((lane, kind), group) in by_lane(facts) {
+    for ((lane, kind_name), group) in by_lane(facts) {
         let in_time = group.iter().filter(|(took, deadline)| took <= deadline).count();
+        // What ended without a picture was not in time either.
+        let of_group = |render: &&RenderFact| (render.lane, kind(render)) == (lane, kind_name);
+        let ended = facts.renders.iter().filter(of_group).count();
         table.add_row([
             lane.to_string(),
-            kind.to_owned(),
+            kind_name.to_owned(),
             group.len().to_string(),
             human(percentile(&group, 50)),
             human(percentile(&group, 95)),
             human(percentile(&group, 100)),
-            format!("{:.1} %", 100.0 * in_time as f64 / group.len() as f64),
+            format!("{:.1} %", 100.0 * in_time as f64 / ended as f64),
         ]);
     }
     table

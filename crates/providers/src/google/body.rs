@@ -39,6 +39,11 @@ pub(super) struct Segments {
 pub(super) struct Broke(Arc<AtomicBool>);
 
 impl Broke {
+    /// The request is sent anew.
+    pub(super) fn reset(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
     pub(super) fn happened(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

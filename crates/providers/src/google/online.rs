@@ -79,6 +79,7 @@ impl GeminiOnline {
         // For whoever reads both sides' logs; it makes the call no more repeatable than it is.
         let attempt = AttemptId::of(&order.render_id.as_batch(), order.step, order.n);
         let make = |access: &Access| {
+            broke.reset();
             let body = segments.clone().into_body(self.objects.clone(), &broke);
             Request::post(self.url(&base, &entry.model, access))
                 .header(CONTENT_TYPE, "application/json")

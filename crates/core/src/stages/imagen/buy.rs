@@ -18,6 +18,9 @@ use crate::{
 
 /// How long a deferred batch waits before it asks for money again.
 const DEFERRAL: TimeDelta = TimeDelta::seconds(60);
+/// How long before its renders run out of time an attempt is made for the last time.
+const LAST_CHANCE: TimeDelta = TimeDelta::seconds(30);
+const MIN_WAIT: TimeDelta = TimeDelta::seconds(1);
 
 /// A buying message, of either lane.
 #[derive(Clone, Debug)]
@@ -89,6 +92,15 @@ impl Purchase {
     }
 }
 
+/// Why there is no money. A shopper does not wait for room; a batch whose time ran out while it
+/// waited leaves those of its renders that have time to another.
+const fn unfunded(lane: Lane, verdict: Verdict) -> NeverBought {
+    match (lane, verdict) {
+        (Lane::Batch, Verdict::Deferred | Verdict::Fits) => NeverBought::Deferred,
+        (Lane::Batch, Verdict::Open) | (Lane::Online, _) => NeverBought::Unfunded,
+    }
+}
+
 impl Imagen {
     /// Claims the attempt with its money. The first delivery goes straight to the conditional write.
     pub(super) async fn claim(
@@ -137,7 +149,8 @@ impl Imagen {
         let write = if waits {
             draft.open_deferred(until)
         } else {
-            draft.never_bought(NeverBought::Unfunded, now).map_err(StageError::reject)?
+            let why = unfunded(purchase.lane, verdict);
+            draft.never_bought(why, now).map_err(StageError::reject)?
         };
         match self.write(&write).await? {
             Written::Done if waits => self.come_back(write.attempt, purchase.clone()).await,
@@ -172,7 +185,7 @@ impl Imagen {
             }
             AttemptState::Waiting { why, .. } if now >= purchase.wait_until() => {
                 let why = match why {
-                    WaitReason::Deferred => NeverBought::Unfunded,
+                    WaitReason::Deferred => NeverBought::Deferred,
                     WaitReason::Provider => NeverBought::Expired,
                 };
                 self.end_unbought(attempt, why).await
@@ -218,10 +231,14 @@ impl Imagen {
             let attempt = self.commit(attempt.deferred(until)).await?;
             return self.come_back(attempt, purchase.clone()).await;
         }
-        self.end_unbought(attempt, NeverBought::Unfunded).await
+        self.end_unbought(attempt, unfunded(purchase.lane, verdict)).await
     }
 
-    async fn end_unbought(&self, attempt: Attempt, why: NeverBought) -> Result<Claim, StageError> {
+    pub(super) async fn end_unbought(
+        &self,
+        attempt: Attempt,
+        why: NeverBought,
+    ) -> Result<Claim, StageError> {
         let attempt = self.commit(attempt.never_bought(why, self.clock.now())).await?;
         self.tell(attempt).await.map(|()| Claim::Done)
     }
@@ -235,8 +252,10 @@ impl Imagen {
     ) -> Result<(), StageError> {
         let now = self.clock.now();
         let seconds = backoff_seconds(attempt.waits + 1, asked, self.random.next_u64());
-        let until = now + TimeDelta::seconds(seconds.into());
-        if until >= purchase.wait_until() {
+        // One last try just before the time is over, rather than none for a wait beyond it.
+        let last = purchase.wait_until() - LAST_CHANCE;
+        let until = (now + TimeDelta::seconds(seconds.into())).min(last);
+        if until <= now + MIN_WAIT {
             return self.end_unbought(attempt, NeverBought::Expired).await.map(drop);
         }
         let attempt = self.commit(attempt.waiting(until, WaitReason::Provider)).await?;
@@ -279,6 +298,7 @@ impl Imagen {
             shares,
             account: Account::Google,
             date: now.date_naive(),
+            left_out: Vec::new(),
             waits: 0,
             // Overwritten by the first transition.
             state: AttemptState::Claimed { lease_until: now },

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
 use super::{
     Imagen,
-    online::{picture_key, picture_prefix, price},
+    online::{STOP_BEFORE, picture_key, picture_prefix, price},
 };
 use crate::{
     attempt::{Attempt, Share},
@@ -22,14 +21,13 @@ use crate::{
 
 /// How many pictures are on their way to the object store at once.
 const AT_ONCE: usize = 4;
-/// A fetch stops this long before its invocation is killed, and goes on in the next one.
-const STOP_BEFORE: TimeDelta = TimeDelta::seconds(20);
 
 pub(super) enum Fetched {
     /// One outcome for each render.
     All(Vec<RenderOutcome>),
-    /// Cut off, or out of time: what is stored stays stored.
-    Part,
+    /// Cut off, or out of time: what is stored stays stored. With one outcome for each render all the
+    /// same, should there be no other time.
+    Part(Vec<RenderOutcome>),
 }
 
 impl Imagen {
@@ -48,7 +46,7 @@ impl Imagen {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(attempt = %attempt.id, %error, "results could not be fetched");
-                return Ok(Fetched::Part);
+                return Ok(Fetched::Part(complete(attempt, BTreeMap::new())));
             }
         };
         let stored: BTreeSet<String> = self
@@ -71,26 +69,27 @@ impl Imagen {
             // The first row of a render counts.
             let share = render_id.and_then(|id| shares.get(&id).copied());
             if let Some(share) = share.filter(|share| seen.insert(&share.render_id)) {
-                storing.push(self.bring_home(attempt, share, answer, &stored));
+                storing.push(self.bring_home(attempt, share, answer, &stored, call));
             }
             if storing.len() >= AT_ONCE
-                && let Some(outcome) = storing.next().await
+                && let Some(stored) = storing.next().await
             {
-                outcomes.insert(outcome.render_id.clone(), outcome);
+                cut |= stored.is_none();
+                outcomes.extend(stored.map(by_render));
             }
-            if self.clock.now() + STOP_BEFORE >= call.deadline {
-                cut = true;
+            cut |= self.clock.now() + STOP_BEFORE >= call.deadline;
+            if cut {
                 break;
             }
         }
-        while let Some(outcome) = storing.next().await {
-            outcomes.insert(outcome.render_id.clone(), outcome);
+        while let Some(stored) = storing.next().await {
+            cut |= stored.is_none();
+            outcomes.extend(stored.map(by_render));
         }
         // A job that was read to its end just before its time is complete all the same.
-        if cut && outcomes.len() < shares.len() {
-            return Ok(Fetched::Part);
-        }
-        Ok(Fetched::All(complete(attempt, outcomes)))
+        let whole = !cut || outcomes.len() == shares.len();
+        let outcomes = complete(attempt, outcomes);
+        Ok(if whole { Fetched::All(outcomes) } else { Fetched::Part(outcomes) })
     }
 
     async fn bring_home(
@@ -99,13 +98,11 @@ impl Imagen {
         share: &Share,
         answer: Answer,
         stored: &BTreeSet<String>,
-    ) -> RenderOutcome {
+        call: &Invocation,
+    ) -> Option<RenderOutcome> {
         let entry = self.catalogue.get(&share.entry);
         let cost =
             entry.map_or(share.maximum, |entry| price(entry, attempt.lane, &answer, share.maximum));
-        // A row that failed at Google without saying what it used was not billed.
-        let unbilled = matches!(answer.given, RowAnswer::Failed(_)) && answer.usage.is_none();
-        let cost = if unbilled { Micros::ZERO } else { cost };
         let outcome = match &answer.given {
             RowAnswer::Picture(picture)
                 if stored.contains(&picture_key(&attempt.id, &share.render_id, picture)) =>
@@ -119,26 +116,33 @@ impl Imagen {
                     fidelity: Step::Gemini.fidelity(),
                 }
             }
-            _ => self.keep(&attempt.id, &share.render_id, answer.given).await,
+            _ => self.keep(&attempt.id, &share.render_id, answer.given, call).await?,
         };
-        RenderOutcome { render_id: share.render_id.clone(), outcome, cost }
+        Some(RenderOutcome { render_id: share.render_id.clone(), outcome, cost })
     }
 }
 
-/// One outcome per render: one without a row is missing, and unpriced, so it costs what was reserved.
-fn complete(
+fn by_render(outcome: RenderOutcome) -> (RenderId, RenderOutcome) {
+    (outcome.render_id.clone(), outcome)
+}
+
+/// One outcome per render. One without a row is missing, and unpriced, so it costs what was reserved
+/// for it; one that was never sent costs nothing.
+pub(super) fn complete(
     attempt: &Attempt,
     mut outcomes: BTreeMap<RenderId, RenderOutcome>,
 ) -> Vec<RenderOutcome> {
-    attempt
-        .shares
-        .iter()
-        .map(|share| {
-            outcomes.remove(&share.render_id).unwrap_or_else(|| RenderOutcome {
-                render_id: share.render_id.clone(),
-                outcome: Outcome::Failed { class: FailClass::Missing },
-                cost: share.maximum,
-            })
-        })
+    let without_row = |share: &Share| {
+        let (class, cost) = if attempt.left_out.contains(&share.render_id) {
+            (FailClass::Invalid, Micros::ZERO)
+        } else {
+            (FailClass::Missing, share.maximum)
+        };
+        let outcome = Outcome::Failed { class };
+        RenderOutcome { render_id: share.render_id.clone(), outcome, cost }
+    };
+    let shares = attempt.shares.iter();
+    shares
+        .map(|share| outcomes.remove(&share.render_id).unwrap_or_else(|| without_row(share)))
         .collect()
 }

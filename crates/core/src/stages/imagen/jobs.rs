@@ -8,14 +8,14 @@ use super::{
     fetch::Fetched,
 };
 use crate::{
-    attempt::{Attempt, AttemptState},
+    attempt::{Attempt, AttemptState, NeverBought},
     catalogue::Entry,
     ids::{AttemptId, JobName},
     lane::Lane,
     messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
     outcome::{FailClass, Outcome, RenderOutcome},
     polling::batch_poll_delay,
-    ports::{CallError, JobPhase, Outgoing, QueueName},
+    ports::{CallError, JobPhase, Outgoing, QueueName, Uploaded},
     stages::{Invocation, StageError},
 };
 
@@ -38,15 +38,16 @@ impl Imagen {
             rows.push((order, self.entry(&order.entry)?));
         }
         // The file is no purchase: uploaded before the point of no return.
-        let file = match self.batch.upload(&attempt.id, &rows).await {
-            Ok(file) => file,
+        let Uploaded { file, left_out } = match self.batch.upload(&attempt.id, &rows).await {
+            Ok(uploaded) => uploaded,
             Err(CallError::Unknown(reason)) => {
                 let error = CallError::NotCreated { reason, retry_after: None };
                 return self.not_answered(attempt, purchase, error).await;
             }
             Err(error) => return self.not_answered(attempt, purchase, error).await,
         };
-        let attempt = self.commit(attempt.sending(self.clock.now())).await?;
+        let now = self.clock.now();
+        let attempt = self.commit(attempt.sending_without(left_out, now)).await?;
         match self.batch.create(&attempt.id, &attempt.model, &file).await {
             Ok(job) => self.adopt(attempt, job).await,
             Err(CallError::Unknown(reason)) => {
@@ -80,12 +81,16 @@ impl Imagen {
             }
             AttemptState::Sending { since, .. } => match self.batch.find(&attempt.id).await {
                 Ok(Some(job)) => self.adopt(attempt, job).await,
-                Ok(None) if now >= since + LOOK_FOR => {
+                Ok(None) | Err(_) if now >= since + LOOK_FOR => {
                     let held = self.commit(attempt.held(now)).await?;
                     self.tell(held).await
                 }
                 // Still due: the reconciler asks again in a minute.
-                Ok(None) | Err(_) => Ok(()),
+                Ok(None) => Ok(()),
+                Err(error) => {
+                    tracing::warn!(attempt = %attempt.id, %error, "jobs could not be listed");
+                    Ok(())
+                }
             },
             AttemptState::Held { .. } => self.resolve_held(attempt).await,
             AttemptState::Submitted { .. } => self.tell_submitted(&attempt).await,
@@ -135,13 +140,19 @@ impl Imagen {
             }
         };
         match phase {
-            JobPhase::Succeeded { results } => match self.fetch(&attempt, results, call).await? {
-                Fetched::All(outcomes) => {
-                    let settled = self.commit(attempt.settled(outcomes, self.clock.now())).await?;
-                    self.tell(settled).await
+            JobPhase::Succeeded { results } => {
+                let attempt = self.commit(attempt.fetching(call.deadline)).await?;
+                match self.fetch(&attempt, results, call).await? {
+                    Fetched::Part(_) if self.clock.now() < since + JOB_LIFE => {
+                        self.poll_again(attempt, true).await
+                    }
+                    // Results that never came whole by now never will: what came is delivered.
+                    Fetched::All(outcomes) | Fetched::Part(outcomes) => {
+                        let settled = attempt.settled(outcomes, self.clock.now());
+                        self.tell(self.commit(settled).await?).await
+                    }
                 }
-                Fetched::Part => self.poll_again(attempt, true).await,
-            },
+            }
             JobPhase::Failed(class) => self.settle_all(attempt, class).await,
             JobPhase::Cancelled => self.settle_all(attempt, FailClass::Cancelled).await,
             JobPhase::Expired => self.settle_all(attempt, FailClass::Provider).await,
@@ -190,6 +201,11 @@ impl Imagen {
         let Some(attempt) = self.attempts.get(id).await? else {
             return Ok(());
         };
+        if let AttemptState::Waiting { .. } = attempt.state
+            && attempt.lane == Lane::Online
+        {
+            return self.end_unbought(attempt, NeverBought::Expired).await.map(drop);
+        }
         if let AttemptState::Submitted { job, .. } = &attempt.state
             && let Err(error) = self.batch.cancel(job).await
         {

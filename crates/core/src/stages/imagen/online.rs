@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use futures_util::future::join;
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
 use crate::{
     attempt::Attempt,
     catalogue::Entry,
+    chain::Step,
     ids::{AttemptId, RenderId},
     lane::Lane,
     messages::RenderOrder,
@@ -21,8 +23,11 @@ use crate::{
     stages::{Invocation, StageError},
 };
 
-/// How often a picture that is paid for is offered to the object store.
-const PUT_TRIES: u32 = 4;
+/// How long a paid picture waits before it is offered to the object store again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Work that can wait stops this long before its invocation is killed.
+pub(super) const STOP_BEFORE: TimeDelta = TimeDelta::seconds(20);
 
 impl Imagen {
     pub(super) async fn buy_online(
@@ -45,7 +50,7 @@ impl Imagen {
             return Ok(());
         };
         match ready {
-            Ok(()) => self.generate(attempt, purchase, entry, provider).await,
+            Ok(()) => self.generate(attempt, purchase, entry, provider, call).await,
             Err(error) => self.not_answered(attempt, purchase, error).await,
         }
     }
@@ -56,13 +61,19 @@ impl Imagen {
         purchase: Purchase,
         entry: &Entry,
         provider: &Arc<dyn OnlineProvider>,
+        call: &Invocation,
     ) -> Result<(), StageError> {
         let attempt = self.commit(attempt.sending(self.clock.now())).await?;
         match provider.generate(&purchase.orders[0], entry).await {
             Ok(answer) => {
                 let share = &attempt.shares[0];
                 let cost = price(entry, attempt.lane, &answer, share.maximum);
-                let outcome = self.keep(&attempt.id, &share.render_id, answer.given).await;
+                let kept = self.keep(&attempt.id, &share.render_id, answer.given, call).await;
+                let outcome = kept.unwrap_or_else(|| {
+                    // Paid and lost: the bill stays true, and the render is tried again.
+                    tracing::error!(attempt = %attempt.id, "a paid picture could not be stored");
+                    Outcome::Failed { class: FailClass::Provider }
+                });
                 let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
                 let settled = attempt.settled(vec![outcome], self.clock.now());
                 self.tell(self.commit(settled).await?).await
@@ -107,40 +118,46 @@ impl Imagen {
         self.tell(settled).await
     }
 
-    /// Turns an answer into an outcome, its picture stored.
+    /// Turns an answer into an outcome, its picture stored; none where the store is away for so long
+    /// that the invocation has no more time.
     pub(super) async fn keep(
         &self,
         attempt: &AttemptId,
         render: &RenderId,
         given: RowAnswer,
-    ) -> Outcome {
+        call: &Invocation,
+    ) -> Option<Outcome> {
         let picture = match given {
             RowAnswer::Picture(picture) => picture,
-            RowAnswer::Refused => return Outcome::Refused,
-            RowAnswer::Failed(class) => return Outcome::Failed { class },
+            RowAnswer::Refused => return Some(Outcome::Refused),
+            RowAnswer::Failed(class) => return Some(Outcome::Failed { class }),
         };
         let key = picture_key(attempt, render, &picture);
-        match self.store(&key, &picture).await {
-            Ok(()) => Outcome::Image {
-                picture: PictureRef { key, bytes: picture.bytes.len() as u64, mime: picture.mime },
-                fidelity: crate::chain::Step::Gemini.fidelity(),
-            },
-            Err(error) => {
-                // Paid and lost: the bill stays true, and the render is tried again.
-                tracing::error!(%attempt, %render, %error, "a paid picture could not be stored");
-                Outcome::Failed { class: FailClass::Provider }
-            }
+        if let Err(error) = self.store(&key, &picture, call).await {
+            tracing::error!(%attempt, %render, %error, "a picture could not be stored");
+            return None;
         }
+        Some(Outcome::Image {
+            picture: PictureRef { key, bytes: picture.bytes.len() as u64, mime: picture.mime },
+            fidelity: Step::Gemini.fidelity(),
+        })
     }
 
-    /// A picture that is paid for is worth some patience.
-    async fn store(&self, key: &str, picture: &Picture) -> Result<(), PortError> {
-        let mut tries = 1;
+    /// A picture that is paid for is worth all the patience there is time for.
+    async fn store(
+        &self,
+        key: &str,
+        picture: &Picture,
+        call: &Invocation,
+    ) -> Result<(), PortError> {
+        let mut pause = FIRST_PAUSE;
         loop {
             match self.objects.put(key, picture.bytes.clone(), picture.mime).await {
-                Err(PortError::Unavailable(_)) if tries < PUT_TRIES => {
-                    self.clock.sleep(Duration::from_millis(100 << tries)).await;
-                    tries += 1;
+                Err(PortError::Unavailable(_))
+                    if self.clock.now() + pause + STOP_BEFORE < call.deadline =>
+                {
+                    self.clock.sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 result => return result,
             }

@@ -37,7 +37,10 @@ impl Imagen {
     }
 
     pub(super) async fn republish(&self, id: &AttemptId) -> Result<(), StageError> {
-        let attempt = self.attempt(id).await?;
+        let Some(attempt) = self.attempts.get(id).await? else {
+            tracing::warn!(attempt = %id, "asked after an attempt that was never made");
+            return Ok(());
+        };
         self.tell_again(attempt).await
     }
 

@@ -17,7 +17,7 @@ use tryon_core::{
     ids::{AttemptId, JobName},
     messages::RenderOrder,
     outcome::FailClass,
-    ports::{BatchProvider, Body, CallError, JobStatus, Objects, ResultStream},
+    ports::{BatchProvider, Body, CallError, JobStatus, Objects, ResultStream, Uploaded},
 };
 
 use self::job::{Jobs, Operation};
@@ -91,7 +91,7 @@ impl BatchProvider for GeminiBatch {
         &self,
         name: &AttemptId,
         rows: &[(&RenderOrder, &Entry)],
-    ) -> Result<String, CallError> {
+    ) -> Result<Uploaded, CallError> {
         upload::upload(self, name, rows).await
     }
 

@@ -9,6 +9,7 @@ use futures_util::{
 };
 use serde::Deserialize;
 use tryon_core::{
+    catalogue::Usage,
     ids::RenderId,
     outcome::FailClass,
     ports::{Answer, ByteStream, CallError, ResultRow, RowAnswer},
@@ -111,7 +112,10 @@ impl Row<'_> {
         let key = [&self.key, &self.metadata.key].into_iter().find(|key| !key.is_empty());
         let answer = match (&self.response, &self.error) {
             (Some(response), _) => response.answer(None),
-            (None, Some(error)) => failed(error.class()),
+            // Google bills no row that it answers with an error.
+            (None, Some(error)) => {
+                Answer { usage: Some(Usage::default()), ..failed(error.class()) }
+            }
             (None, None) => failed(FailClass::Provider),
         };
         ResultRow { render_id: key.map(|key| RenderId::from(key.as_ref())), answer }

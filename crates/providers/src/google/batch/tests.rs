@@ -34,8 +34,8 @@ async fn an_upload_on_the_wire() {
     let script = Script::new([started(UPLOAD), finished()]);
     let (first, second, entry) = (order("r-1"), order("r-2"), entry());
     let rows = [(&first, &entry), (&second, &entry)];
-    let file = batch(&script, inputs()).upload(&attempt(), &rows).await.unwrap();
-    assert_eq!(file, "files/abc");
+    let uploaded = batch(&script, inputs()).upload(&attempt(), &rows).await.unwrap();
+    assert_eq!(uploaded.file, "files/abc");
     let sent = script.sent();
     let length = sent[0].header("x-goog-upload-header-content-length").unwrap();
     assert_eq!(length, sent[1].body.len().to_string());

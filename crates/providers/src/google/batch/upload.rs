@@ -1,16 +1,16 @@
 //! The rows as one file, sent in chunks while their pictures are read.
 
 use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{Request, Response, Uri, header::CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::json;
 use tryon_core::{
     catalogue::Entry,
-    ids::AttemptId,
+    ids::{AttemptId, RenderId},
     messages::RenderOrder,
     outcome::FailClass,
-    ports::{Body, ByteStream, CallError},
+    ports::{Body, ByteStream, CallError, Uploaded},
 };
 
 use super::{GeminiBatch, MOST, TIMEOUT};
@@ -26,11 +26,13 @@ use crate::google::{
 
 /// Bytes of one chunk; held in memory, so that it can be sent again.
 const CHUNK: usize = 8 << 20;
+/// How many rows have their pictures looked up at once.
+const ROWS_AT_ONCE: usize = 8;
 const JSONL: &str = "application/jsonl";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Uploaded {
+struct FileAnswer {
     file: UploadedFile,
 }
 
@@ -40,15 +42,36 @@ struct UploadedFile {
     name: String,
 }
 
+/// The renders whose pictures are not what their references say: no fault of their neighbours.
+async fn incomplete(
+    batch: &GeminiBatch,
+    rows: &[(&RenderOrder, &Entry)],
+) -> Result<Vec<RenderId>, CallError> {
+    let looks: Vec<_> = rows
+        .iter()
+        .map(|(order, _)| async {
+            match pictures::check(batch.objects.as_ref(), order.request.pictures()).await {
+                Ok(()) => Ok(None),
+                Err(CallError::Rejected { .. }) => Ok(Some(order.render_id.clone())),
+                Err(error) => Err(error),
+            }
+        })
+        .collect();
+    let found = stream::iter(looks).buffered(ROWS_AT_ONCE);
+    found.try_filter_map(|id| async { Ok(id) }).try_collect().await
+}
+
 pub(super) async fn upload(
     batch: &GeminiBatch,
     name: &AttemptId,
     rows: &[(&RenderOrder, &Entry)],
-) -> Result<String, CallError> {
-    let all = rows.iter().flat_map(|(order, _)| order.request.pictures());
-    pictures::check(batch.objects.as_ref(), all).await?;
+) -> Result<Uploaded, CallError> {
+    let left_out = incomplete(batch, rows).await?;
+    if left_out.len() == rows.len() {
+        return Err(rejected(FailClass::Invalid, "every row lacks an input picture"));
+    }
     let mut segments = Segments::default();
-    for (order, entry) in rows {
+    for (order, entry) in rows.iter().filter(|(o, _)| !left_out.contains(&o.render_id)) {
         request::line(&mut segments, order, entry)
             .map_err(|_| rejected(FailClass::Invalid, "a row could not be written as JSON"))?;
     }
@@ -62,7 +85,7 @@ pub(super) async fn upload(
         let end = offset + chunk.len() as u64;
         let answer = send(batch, &target, offset, chunk, end == length).await?;
         if end == length {
-            return file_name(answer).await;
+            return Ok(Uploaded { file: file_name(answer).await?, left_out });
         }
         offset = end;
     }
@@ -122,7 +145,7 @@ async fn send(
 async fn file_name(answer: Response<ByteStream>) -> Result<String, CallError> {
     let body = whole(answer.into_body(), MOST).await;
     let body = body.map_err(|error| Purpose::Free.lost(error.to_string()))?;
-    let uploaded: Uploaded = serde_json::from_slice(&body).unwrap_or_default();
+    let uploaded: FileAnswer = serde_json::from_slice(&body).unwrap_or_default();
     if is_resource(&uploaded.file.name, "files") {
         Ok(uploaded.file.name)
     } else {

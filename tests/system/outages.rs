@@ -1,0 +1,119 @@
+//! Something is away for longer than anybody likes.
+
+use std::time::Duration;
+
+use tryon_core::{
+    memory::{Call, Mishap, Rates},
+    money::Micros,
+    ports::QueueName,
+    render::RenderStatus,
+};
+use tryon_local::world::World;
+use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
+
+use crate::support::{self, body};
+
+const DAY: u64 = 86_400;
+
+async fn wait(world: &World, seconds: u64) {
+    world.clock.sleep(Duration::from_secs(seconds)).await;
+}
+
+/// Accepts so many batch renders and lets the time pass.
+async fn for_days(world: &World, renders: usize, days: u64) {
+    let script = async {
+        for number in 0..renders {
+            support::accept(world, &body("batch", ""), &format!("key-{number}")).await;
+        }
+        wait(world, days * DAY).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_never_come_whole_are_settled_with_what_came() {
+    let cut = When::kind(CallKind::Download);
+    let rules = vec![Rule::new(cut, Fault::CutDownload { after_rows: 2 })];
+    let world = support::world(1, support::settings(), rules).await;
+    for_days(&world, 5, 5).await;
+    assert_eq!(support::balance(&world).reserved, Micros::ZERO);
+    let downloads = world.sandbox.calls()[&CallKind::Download];
+    assert!(downloads < 49 * 60 * 2, "{downloads} downloads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_create_is_held_even_where_jobs_cannot_be_listed() {
+    let rules = vec![
+        Rule::new(When::kind(CallKind::Create).nth(Nth::First(1)), Fault::LoseAnswer),
+        Rule::new(When::kind(CallKind::List), Fault::status(403)),
+    ];
+    let world = support::world(1, support::settings(), rules).await;
+    for_days(&world, 1, 1).await;
+    let balance = support::balance(&world);
+    assert_eq!(balance.reserved, Micros::ZERO);
+    assert!(balance.held > Micros::ZERO);
+    let listings = world.sandbox.calls()[&CallKind::List];
+    assert!(listings < 50, "{listings} listings in a day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_store_that_is_away_for_a_while_costs_no_second_purchase() {
+    for lane in ["online", "batch"] {
+        let world = support::world(1, support::settings(), Vec::new()).await;
+        for nth in 1..=8 {
+            world.chaos.fail_nth(Call::ObjectPut, nth, Mishap::Throttled);
+        }
+        let renders = support::play(&world, &[body(lane, "")]).await;
+        assert_eq!(support::succeeded(&renders), 1, "{lane}");
+        assert_eq!(world.sandbox.bill().charges.len(), 1, "{lane}");
+        support::check_calm(&world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_that_met_a_database_outage_are_asked_for_again() {
+    let world = support::world(1, support::settings(), Vec::new()).await;
+    let script = async {
+        support::accept(&world, &body("batch", ""), "key").await;
+        wait(&world, 120).await;
+        let away = Rates { throttled: 10_000, ..Rates::default() };
+        world.chaos.set_rates_of(Call::RenderUpdate, away);
+        wait(&world, 1_800).await;
+        world.chaos.calm();
+        support::settle(&world, 1).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    let render = &support::renders(&world)[0];
+    assert!(matches!(render.status, RenderStatus::Succeeded { .. }), "{:?}", render.status);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_never_made_is_not_asked_after_for_ever() {
+    let world = support::world(1, support::settings(), Vec::new()).await;
+    let script = async {
+        world.chaos.fail_nth(Call::QueueSend, 1, Mishap::Throttled);
+        world.accept(&body("online", ""), "key").await.unwrap_err();
+        let mut row = support::renders(&world).remove(0);
+        row.entry = "entry-of-last-year".into();
+        let written = tryon_core::ports::Renders::update(world.database.as_ref(), &[row]).await;
+        assert_eq!(written, Ok(vec![true]));
+        wait(&world, 10 * DAY).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    assert_eq!(world.queues.dlq(QueueName::ImagenJobs), []);
+    assert!(support::renders(&world)[0].open_attempts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_wait_asked_for_leaves_one_last_try() {
+    let busy = When::kind(CallKind::Online).between(Duration::ZERO, Duration::from_secs(30));
+    let asked = Fault::Status { code: 429, retry_after_seconds: Some(700) };
+    let world = support::world(1, support::settings(), vec![Rule::new(busy, asked)]).await;
+    let renders = support::play(&world, &[body("online", "")]).await;
+    assert_eq!(support::succeeded(&renders), 1);
+    assert_eq!(world.sandbox.calls()[&CallKind::Online], 2);
+    support::check_calm(&world);
+}
