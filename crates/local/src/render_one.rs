@@ -46,12 +46,14 @@ pub fn run(args: &cli::RenderOne, out: &mut impl Write) -> Result<()> {
         RenderStatus::Succeeded { picture, .. } => Some(picture.clone()),
         _ => None,
     };
-    if let Some(picture) = &picture {
-        let bytes = runtime.block_on(run::read(&world.objects, &picture.key))?;
-        files::write(&args.out, &format.encode(&bytes)?).context("-o")?;
+    let mut written = None;
+    if let Some(PictureRef { key, .. }) = &picture {
+        let bytes = format.encode(&runtime.block_on(run::read(&world.objects, key))?)?;
+        files::write(&args.out, &bytes).context("-o")?;
+        written = Some(bytes.len());
     }
     explain::write(&world, &render, out)?;
-    let Some(PictureRef { bytes, .. }) = picture else {
+    let Some(bytes) = written else {
         out.flush()?;
         bail!("the render ended without a picture");
     };
