@@ -59,6 +59,8 @@ struct Life {
     batches: u64,
     ends: u32,
     news: u32,
+    /// Tries that bought nothing for lack of time or room: they count for none.
+    unbought: u32,
 }
 
 impl Life {
@@ -66,7 +68,17 @@ impl Life {
         let rules = rules(available);
         let attempts = render.open_attempts.iter().cloned().collect();
         let bills = BTreeMap::new();
-        Self { render, rules, now: at(0), attempts, bills, batches: 0, ends: 0, news: 0 }
+        Self {
+            render,
+            rules,
+            now: at(0),
+            attempts,
+            bills,
+            batches: 0,
+            ends: 0,
+            news: 0,
+            unbought: 0,
+        }
     }
 
     fn step(&mut self, op: &Op) -> Result<(), TestCaseError> {
@@ -108,6 +120,8 @@ impl Life {
                 if *cost > 0 {
                     self.bills.insert(attempt.clone(), *cost);
                 }
+                let class = FailClass::Expired;
+                self.unbought += u32::from(*outcome == Outcome::Failed { class });
                 let given = gave(render, outcome.clone(), *cost);
                 render.apply(attempt, &given, self.now, &self.rules)
             }
@@ -135,7 +149,8 @@ impl Life {
         prop_assert_eq!(render.cost(), Micros::new(bills));
         prop_assert_eq!(self.ends, u32::from(render.is_ended()));
         prop_assert_eq!(self.news, self.ends);
-        prop_assert!(render.n >= 1);
+        // Three tries, and one by grant.
+        prop_assert!((1..=4 + self.unbought).contains(&render.n));
         prop_assert!(self.rules.available.contains(&render.step));
         if render.is_ended() {
             prop_assert!(!render.to_join && !render.owed.contains(&Owed::HandOn));

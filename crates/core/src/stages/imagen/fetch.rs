@@ -128,7 +128,7 @@ fn by_render(outcome: RenderOutcome) -> (RenderId, RenderOutcome) {
 
 /// One outcome per render. One without a row is missing, and unpriced, so it costs what was reserved
 /// for it; one that was never sent costs nothing.
-pub(super) fn complete(
+fn complete(
     attempt: &Attempt,
     mut outcomes: BTreeMap<RenderId, RenderOutcome>,
 ) -> Vec<RenderOutcome> {

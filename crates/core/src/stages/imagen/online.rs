@@ -69,11 +69,9 @@ impl Imagen {
                 let share = &attempt.shares[0];
                 let cost = price(entry, attempt.lane, &answer, share.maximum);
                 let kept = self.keep(&attempt.id, &share.render_id, answer.given, call).await;
-                let outcome = kept.unwrap_or_else(|| {
-                    // Paid and lost: the bill stays true, and the render is tried again.
-                    tracing::error!(attempt = %attempt.id, "a paid picture could not be stored");
-                    Outcome::Failed { class: FailClass::Provider }
-                });
+                // Paid and lost: the bill stays true, and the render is tried again.
+                let lost = Outcome::Failed { class: FailClass::Provider };
+                let outcome = kept.unwrap_or(lost);
                 let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
                 let settled = attempt.settled(vec![outcome], self.clock.now());
                 self.tell(self.commit(settled).await?).await
