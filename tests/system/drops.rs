@@ -11,16 +11,20 @@ use std::{
     task::Poll,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tryon_core::{
     attempt::AttemptState,
+    budget::Account,
     lane::Lane,
     money::Micros,
     render::{FailureCode, RenderStatus},
+    routing::Percent,
+    settings::Settings,
     stages::Invocation,
 };
 use tryon_lambda::{Handler, HandlerError};
 use tryon_local::world::World;
+use tryon_sandbox::{CallKind, Fault, Rule, When};
 
 use crate::support;
 
@@ -55,14 +59,52 @@ impl Handler for Mortal {
 /// Runs one Online render and a batch of two, killing the handler at poll `fatal`. Returns how many
 /// polls there were.
 async fn run_killed_at(fatal: u64) -> (World, u64) {
-    let mut world = support::world(1, support::settings(), Vec::new()).await;
+    let world = support::world(1, support::settings(), Vec::new()).await;
+    let bodies = ["online", "batch", "batch"].map(|lane| support::body(lane, ""));
+    play_killed_at(fatal, world, &bodies).await
+}
+
+async fn play_killed_at(fatal: u64, mut world: World, bodies: &[Value]) -> (World, u64) {
     let reaper = Arc::new(Reaper { polls: AtomicU64::new(0), fatal });
     world.wrap_functions(|inner| Arc::new(Mortal { inner, reaper: reaper.clone() }));
-    let bodies = ["online", "batch", "batch"].map(|lane| support::body(lane, ""));
-    support::play(&world, &bodies).await;
+    support::play(&world, bodies).await;
     support::check_calm(&world);
     let polls = reaper.polls.load(Ordering::Relaxed);
     (world, polls)
+}
+
+/// A 4K render on the legacy route: Nano Banana refuses its input, `PhotoMaker` draws, the upscale step
+/// enlarges.
+async fn chain_killed_at(fatal: u64) -> (World, u64) {
+    let refuse = When::kind(CallKind::Prediction).key("/nano_banana/");
+    let rules = vec![Rule::new(refuse, Fault::fail("invalid input (E006)"))];
+    let settings = Settings { traffic_percent: Percent::ZERO, ..support::settings() };
+    let world = support::whole_world(1, settings, rules).await;
+    let mut body = support::body("online", "");
+    body["quality"] = json!("4k");
+    play_killed_at(fatal, world, &[body]).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_chain_dropped_at_each_await_point() {
+    let (calm, polls) = chain_killed_at(u64::MAX).await;
+    let charges = |world: &World| world.sandbox.bill().charges.len();
+    assert_eq!((support::succeeded(&support::renders(&calm)), charges(&calm)), (1, 2));
+    assert!(polls > 150, "only {polls} await points: what is this test looking at?");
+    for fatal in 0..polls {
+        let (world, _) = chain_killed_at(fatal).await;
+        let render = support::renders(&world).remove(0);
+        let bill = world.sandbox.bill();
+        let mut attempts: Vec<_> = bill.charges.iter().map(|c| c.attempt.clone()).collect();
+        attempts.sort();
+        attempts.dedup();
+        assert_eq!(attempts.len(), bill.charges.len(), "bought twice when killed at {fatal}");
+        // A create that went out unseen is found by its input; one that did not is gone on without.
+        let made = matches!(render.status, RenderStatus::Succeeded { .. });
+        assert!(made || render.granted.is_some(), "killed at {fatal}: {:?}", render.status);
+        let held = support::balance_of(&world, &[Account::Replicate]).held;
+        assert!(held == Micros::ZERO || charges(&world) <= 2, "killed at {fatal}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

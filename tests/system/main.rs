@@ -9,6 +9,7 @@
 )]
 
 mod budget;
+mod chain;
 mod drops;
 mod neighbours;
 mod outages;

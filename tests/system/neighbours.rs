@@ -8,7 +8,7 @@ use tryon_core::{
     ports::{Objects, Renders},
     render::{FailureCode, Render, RenderStatus},
 };
-use tryon_local::world::World;
+use tryon_local::{arrivals::CANNED_PHOTO, world::World};
 
 use crate::support::{self, body};
 
@@ -74,8 +74,7 @@ async fn a_picture_that_is_gone_costs_no_neighbour() {
     let put = async |bytes: Vec<u8>| {
         world.objects.put("in/other.jpg", Bytes::from(bytes), Mime::Jpeg).await.unwrap();
     };
-    let mut jpeg = vec![0_u8; 1_000];
-    jpeg[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+    let mut jpeg = CANNED_PHOTO.to_vec();
     let script = async {
         put(jpeg.clone()).await;
         for number in 0..5 {

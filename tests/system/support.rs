@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tryon_core::{
     attempt::{Attempt, AttemptState},
     budget::{Account, Balance},
+    catalogue::Backend,
+    chain::Step,
     ids::RenderId,
     memory::TokioClock,
     money::Micros,
@@ -23,8 +25,8 @@ use tryon_core::{
     settings::Settings,
 };
 use tryon_local::{
-    arrivals::{GARMENTS, PERSON},
-    world::{World, WorldConfig},
+    arrivals::{CANNED_PHOTO, GARMENTS, PERSON},
+    world::{Refused, World, WorldConfig},
 };
 use tryon_sandbox::{Faults, JobTime, Latency, Pictures, Rule, SandboxConfig};
 
@@ -35,30 +37,50 @@ pub(crate) fn settings() -> Settings {
     Settings { enable_gemini_batch: true, traffic_percent: Percent::FULL, ..Settings::default() }
 }
 
-/// A world with quick, canned answers and these faults.
+/// A world with quick, canned answers and these faults, that has Google alone.
 pub(crate) async fn world(seed: u64, settings: Settings, rules: Vec<Rule>) -> World {
-    let sandbox = SandboxConfig {
+    world_with(seed, settings, quick(seed, rules), &[Step::Gemini]).await
+}
+
+/// The same with the whole chain.
+pub(crate) async fn whole_world(seed: u64, settings: Settings, rules: Vec<Rule>) -> World {
+    world_with(seed, settings, quick(seed, rules), &Step::ALL).await
+}
+
+pub(crate) fn quick(seed: u64, rules: Vec<Rule>) -> SandboxConfig {
+    SandboxConfig {
         seed,
         pictures: Pictures::Canned { bytes: PICTURE },
         latency: Latency::Fixed(Duration::from_secs(15)),
         job_time: JobTime::Fixed(Duration::from_secs(90)),
         faults: Faults { rules },
         ..SandboxConfig::default()
-    };
-    world_with(seed, settings, sandbox).await
+    }
 }
 
-pub(crate) async fn world_with(seed: u64, settings: Settings, sandbox: SandboxConfig) -> World {
+pub(crate) async fn world_with(
+    seed: u64,
+    settings: Settings,
+    sandbox: SandboxConfig,
+    steps: &'static [Step],
+) -> World {
     let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(start));
     let salt = "rollout".to_owned();
-    let config =
-        WorldConfig { seed, settings, sandbox, salt, weigh_results: true, record_events: true };
+    let config = WorldConfig {
+        seed,
+        settings,
+        sandbox,
+        salt,
+        steps,
+        weigh_results: true,
+        record_events: true,
+        ..WorldConfig::default()
+    };
     let world = World::new(config, clock).unwrap();
-    let mut canned = vec![0_u8; PICTURE];
-    canned[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+    let canned = Bytes::from_static(CANNED_PHOTO);
     for key in GARMENTS.iter().map(|(key, ..)| *key).chain([PERSON]) {
-        world.objects.put(key, Bytes::from(canned.clone()), Mime::Jpeg).await.unwrap();
+        world.objects.put(key, canned.clone(), Mime::Jpeg).await.unwrap();
     }
     world
 }
@@ -91,8 +113,12 @@ pub(crate) async fn play(world: &World, bodies: &[Value]) -> Vec<Render> {
 /// Posts as a client does: again, with the same key, until it is answered.
 pub(crate) async fn accept(world: &World, body: &Value, key: &str) -> RenderId {
     loop {
-        if let Ok(id) = world.accept(body, key).await {
-            return RenderId::from(id.as_str());
+        match world.accept(body, key).await {
+            Ok(id) => return RenderId::from(id.as_str()),
+            Err(error) => {
+                let refused = error.downcast_ref::<Refused>();
+                assert!(refused.is_none_or(|refused| refused.status >= 500), "{error}");
+            }
         }
         world.clock.sleep(Duration::from_secs(1)).await;
     }
@@ -111,6 +137,15 @@ pub(crate) async fn settle(world: &World, count: usize) {
     panic!("the world never came to rest: {:#?}", renders(world));
 }
 
+/// Lets time pass.
+pub(crate) async fn wait(world: &World, time: Duration) {
+    let script = async {
+        world.clock.sleep(time).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+}
+
 pub(crate) fn renders(world: &World) -> Vec<Render> {
     world.database.renders()
 }
@@ -124,10 +159,15 @@ pub(crate) fn failed(renders: &[Render], code: FailureCode) -> usize {
     renders.iter().filter(with).count()
 }
 
+/// The Google account, summed over its days.
 pub(crate) fn balance(world: &World) -> Balance {
+    balance_of(world, &[Account::Google])
+}
+
+pub(crate) fn balance_of(world: &World, accounts: &[Account]) -> Balance {
     let mut sum = Balance::default();
     for ((_, account), day) in world.attempts.balances() {
-        if account == Account::Google {
+        if accounts.contains(&account) {
             sum.reserved += day.reserved;
             sum.settled += day.settled;
             sum.held += day.held;
@@ -141,10 +181,20 @@ pub(crate) fn balance(world: &World) -> Balance {
 /// once and always with the same bytes; the ledger, the attempts and the rows tell one story; what
 /// is reserved is settled or held; and no unknown outcome was bought again.
 pub(crate) fn check(world: &World) {
+    check_money(world);
+    let news = news(world);
+    for render in renders(world) {
+        assert!(render.owed.is_empty(), "still owed: {render:?}");
+        let told = news.get(render.id.as_str()).expect("ended without news");
+        assert!(told.iter().all(|detail| *detail == told[0]), "two stories: {told:?}");
+    }
+}
+
+/// The part of it that is about money.
+pub(crate) fn check_money(world: &World) {
     let renders = renders(world);
     let attempts = world.attempts.attempts();
-    let balance = balance(world);
-    let news = news(world);
+    let balance = balance_of(world, &[Account::Google, Account::Replicate]);
     assert_eq!(balance.reserved, Micros::ZERO, "money is still reserved");
     let (mut settled, mut held) = (Micros::ZERO, Micros::ZERO);
     for attempt in &attempts {
@@ -161,11 +211,6 @@ pub(crate) fn check(world: &World) {
     assert_eq!((balance.settled, balance.held), (settled, held), "ledger against attempts");
     let rows: Micros = renders.iter().map(Render::cost).sum();
     assert_eq!(rows, settled, "render rows against attempts");
-    for render in &renders {
-        assert!(render.owed.is_empty(), "still owed: {render:?}");
-        let told = news.get(render.id.as_str()).expect("ended without news");
-        assert!(told.iter().all(|detail| *detail == told[0]), "two stories: {told:?}");
-    }
     bill(world, &attempts, balance);
 }
 
@@ -177,22 +222,26 @@ pub(crate) fn check_calm(world: &World) {
     }
 }
 
-/// Settled is, to the micro-dollar, what Google bills for the attempts that settled; an outcome that
-/// named no price was settled at its maximum. Held covers what was billed for the others.
+/// Settled is, to the micro-dollar, what the providers bill for the attempts that settled; a row that
+/// never came named no price, and was settled at its maximum. Held covers what was billed for the others.
 fn bill(world: &World, attempts: &[Attempt], balance: Balance) {
     let held: BTreeSet<&str> = attempts
         .iter()
         .filter(|attempt| matches!(attempt.state, AttemptState::Held { .. }))
         .map(|attempt| attempt.id.as_str())
         .collect();
+    // A prediction's price is known with or without its picture.
+    let by_row = |attempt: &&Attempt| attempt.backend != Backend::Replicate;
     let missing: BTreeSet<(&str, &str)> = attempts
         .iter()
+        .filter(by_row)
         .flat_map(|attempt| outcomes(attempt).map(move |outcome| (attempt, outcome)))
         .filter(|(_, o)| o.outcome == Outcome::Failed { class: FailClass::Missing })
         .map(|(attempt, outcome)| (attempt.id.as_str(), outcome.render_id.as_str()))
         .collect();
     let unpriced: Micros = attempts
         .iter()
+        .filter(by_row)
         .flat_map(outcomes)
         .filter(|o| o.outcome == Outcome::Failed { class: FailClass::Missing })
         .map(|outcome| outcome.cost)

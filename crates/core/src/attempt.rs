@@ -22,6 +22,7 @@ use crate::{
     lane::Lane,
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
+    polling::{batch_poll_delay, prediction_poll_delay},
 };
 
 /// An attempt as stored; changed only by its transitions, one version at a time.
@@ -44,6 +45,9 @@ pub struct Attempt {
     /// Renders whose request could not be sent, for a picture that is gone: not part of the purchase.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<RenderId>,
+    /// Until when a prediction may run; none for Google, whose jobs end by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_until: Option<DateTime<Utc>>,
     /// How often it was put off because nothing had been bought.
     pub waits: u32,
     pub state: AttemptState,
@@ -74,7 +78,12 @@ pub enum AttemptState {
     /// The provider runs a job for us. `seq` is the poll that comes next.
     Submitted { job: JobName, since: DateTime<Utc>, seq: u32, running: bool },
     /// Outcome unknown; the money stays kept.
-    Held { since: DateTime<Utc> },
+    Held {
+        since: DateTime<Utc>,
+        /// Known where the provider took the job, and did not end it in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobName>,
+    },
     /// Every outcome is known and the bill is in the ledger.
     Settled { at: DateTime<Utc>, outcomes: Vec<RenderOutcome> },
     /// Ended without a purchase.
@@ -106,12 +115,22 @@ impl Attempt {
         self.shares.iter().map(|share| share.maximum).sum()
     }
 
+    /// Seconds before poll `seq` of its job.
+    pub const fn poll_delay(&self, seq: u32) -> u32 {
+        match self.backend {
+            Backend::Replicate => prediction_poll_delay(seq),
+            Backend::GeminiOnline | Backend::GeminiBatch | Backend::VertexPredict => {
+                batch_poll_delay(seq)
+            }
+        }
+    }
+
     /// When it ended, or was given up as unknown.
     pub const fn ended_at(&self) -> Option<DateTime<Utc>> {
         match self.state {
             AttemptState::Settled { at, .. }
             | AttemptState::NeverBought { at, .. }
-            | AttemptState::Held { since: at } => Some(at),
+            | AttemptState::Held { since: at, .. } => Some(at),
             AttemptState::Claimed { .. }
             | AttemptState::Waiting { .. }
             | AttemptState::Sending { .. }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{outcome::FailClass, routing::Route};
+use crate::{budget::Account, outcome::FailClass, routing::Route, settings::WhenBudgetExhausted};
 
 /// One step of a render's way to a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,13 +20,7 @@ pub enum Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Gemini => "gemini",
-            Self::NanoBanana => "nano_banana",
-            Self::PhotoMaker => "photo_maker",
-            Self::Sdxl => "sdxl",
-            Self::Upscale => "upscale",
-        })
+        f.pad(self.as_str())
     }
 }
 
@@ -41,6 +35,27 @@ pub enum Fidelity {
 }
 
 impl Step {
+    pub const ALL: [Self; 5] =
+        [Self::Gemini, Self::NanoBanana, Self::PhotoMaker, Self::Sdxl, Self::Upscale];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gemini => "gemini",
+            Self::NanoBanana => "nano_banana",
+            Self::PhotoMaker => "photo_maker",
+            Self::Sdxl => "sdxl",
+            Self::Upscale => "upscale",
+        }
+    }
+
+    /// Whose money pays for it.
+    pub const fn account(self) -> Account {
+        match self {
+            Self::Gemini => Account::Google,
+            Self::NanoBanana | Self::PhotoMaker | Self::Sdxl | Self::Upscale => Account::Replicate,
+        }
+    }
+
     /// `PhotoMaker` takes photos of one person's face only, and SDXL one start image: neither can be
     /// shown a garment, which it gets in words.
     pub const fn fidelity(self) -> Fidelity {
@@ -85,25 +100,71 @@ pub fn next_step(
     accept_described: bool,
     available: &[Step],
 ) -> Option<Step> {
+    steps_after(route, current, accept_described, available).next()
+}
+
+/// Every step after `current`, in order.
+pub fn steps_after(
+    route: Route,
+    current: Step,
+    accept_described: bool,
+    available: &[Step],
+) -> impl Iterator<Item = Step> {
     steps(route)
         .iter()
         .copied()
-        .skip_while(|step| *step != current)
+        .skip_while(move |step| *step != current)
         .skip(1)
         .filter(|step| available.contains(step))
-        .find(|step| accept_described || step.fidelity() == Fidelity::Exact)
+        .filter(move |step| accept_described || step.fidelity() == Fidelity::Exact)
+}
+
+/// Why a new render cannot begin anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoEntrance {
+    /// This deployment cannot run the route.
+    Closed,
+    /// The day's money is spent wherever it could go.
+    Unfunded,
+}
+
+/// Where a new render begins: at its own route's first step while there is money for it, else where
+/// `when` sends a Google-bound render on such a day. `funded` says whether an account has money left.
+pub fn entrance(
+    assigned: Route,
+    accept_described: bool,
+    available: &[Step],
+    when: WhenBudgetExhausted,
+    funded: impl Fn(Account) -> bool,
+) -> Result<(Route, Step), NoEntrance> {
+    let first = steps(assigned)[0];
+    if !available.contains(&first) {
+        return Err(NoEntrance::Closed);
+    }
+    if funded(first.account()) {
+        return Ok((assigned, first));
+    }
+    let open = |step: &Step| funded(step.account());
+    let instead = match (assigned, when) {
+        (Route::Legacy, _) | (Route::Gemini, WhenBudgetExhausted::Reject) => None,
+        (Route::Gemini, WhenBudgetExhausted::Legacy) if available.contains(&Step::NanoBanana) => {
+            Some(Step::NanoBanana).filter(open).map(|step| (Route::Legacy, step))
+        }
+        (Route::Gemini, WhenBudgetExhausted::Legacy | WhenBudgetExhausted::Fallback) => {
+            let mut after = steps_after(assigned, first, accept_described, available);
+            after.find(open).map(|step| (assigned, step))
+        }
+    };
+    instead.ok_or(NoEntrance::Unfunded)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: &[Step] =
-        &[Step::Gemini, Step::NanoBanana, Step::PhotoMaker, Step::Sdxl, Step::Upscale];
-
     #[test]
     fn google_failures_skip_nano_banana() {
-        let walk = |route, from| next_step(route, from, true, ALL);
+        let walk = |route, from| next_step(route, from, true, &Step::ALL);
         assert_eq!(walk(Route::Gemini, Step::Gemini), Some(Step::PhotoMaker));
         assert_eq!(walk(Route::Legacy, Step::NanoBanana), Some(Step::PhotoMaker));
         assert_eq!(walk(Route::Legacy, Step::PhotoMaker), Some(Step::Sdxl));
@@ -112,9 +173,34 @@ mod tests {
 
     #[test]
     fn described_steps_are_declined_and_absent_ones_skipped() {
-        assert_eq!(next_step(Route::Gemini, Step::Gemini, false, ALL), None);
+        assert_eq!(next_step(Route::Gemini, Step::Gemini, false, &Step::ALL), None);
         assert_eq!(next_step(Route::Gemini, Step::Gemini, true, &[Step::Gemini]), None);
         let no_face = [Step::Gemini, Step::Sdxl];
         assert_eq!(next_step(Route::Gemini, Step::Gemini, true, &no_face), Some(Step::Sdxl));
+    }
+
+    #[test]
+    fn a_render_begins_where_there_is_money() {
+        use WhenBudgetExhausted::{Fallback, Legacy, Reject};
+        let both = |_: Account| true;
+        let replicate = |account| account == Account::Replicate;
+        let none = |_: Account| false;
+        let begin = |route, described, when, funded: &dyn Fn(Account) -> bool| {
+            entrance(route, described, &Step::ALL, when, funded)
+        };
+        let (google, legacy) = (Route::Gemini, Route::Legacy);
+        for when in [Fallback, Legacy, Reject] {
+            assert_eq!(begin(google, true, when, &both), Ok((google, Step::Gemini)));
+            assert_eq!(begin(legacy, true, when, &replicate), Ok((legacy, Step::NanoBanana)));
+            for route in [google, legacy] {
+                assert_eq!(begin(route, true, when, &none), Err(NoEntrance::Unfunded));
+            }
+        }
+        assert_eq!(begin(google, true, Fallback, &replicate), Ok((google, Step::PhotoMaker)));
+        assert_eq!(begin(google, false, Fallback, &replicate), Err(NoEntrance::Unfunded));
+        assert_eq!(begin(google, false, Legacy, &replicate), Ok((legacy, Step::NanoBanana)));
+        assert_eq!(begin(google, true, Reject, &replicate), Err(NoEntrance::Unfunded));
+        let google_alone = entrance(legacy, true, &[Step::Gemini], Fallback, both);
+        assert_eq!(google_alone, Err(NoEntrance::Closed));
     }
 }

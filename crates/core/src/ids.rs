@@ -103,6 +103,12 @@ impl AttemptId {
         Self(format!("{owner}/{step}/{n}").into())
     }
 
+    /// The step it is a try of; none where it is no id of ours.
+    pub fn step(&self) -> Option<Step> {
+        let name = self.0.split('/').nth(1)?;
+        Step::ALL.into_iter().find(|step| step.as_str() == name)
+    }
+
     /// The batch or render this attempt was made for.
     pub fn owner(&self) -> BatchId {
         BatchId::from(self.0.split('/').next().unwrap_or_default())
@@ -114,7 +120,7 @@ fn shard(id: &str) -> u32 {
     murmur3_x86_32(id.as_bytes()) % SHARDS
 }
 
-fn uuid_v7(random: &dyn Random, now: DateTime<Utc>) -> String {
+pub(crate) fn uuid_v7(random: &dyn Random, now: DateTime<Utc>) -> String {
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
     let mut bytes = [0; 10];
     bytes[..8].copy_from_slice(&random.next_u64().to_le_bytes());

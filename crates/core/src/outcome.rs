@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::Fidelity, ids::RenderId, money::Micros, picture::PictureRef};
+use crate::{catalogue::Size, chain::Fidelity, ids::RenderId, money::Micros, picture::PictureRef};
 
 /// What an attempt gave for one render. Provider texts stay out: they never reach a customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,8 @@ pub enum Outcome {
     Image {
         picture: PictureRef,
         fidelity: Fidelity,
+        /// The long side the model was asked for.
+        size: Size,
     },
     /// Refused for its content: ends the render, and no other model is tried.
     Refused,

@@ -17,6 +17,11 @@ pub const fn batch_poll_delay(seq: u32) -> u32 {
     }
 }
 
+/// Seconds before poll `seq` (from 0) of a prediction: 2 s fifteen times, then every 5 s.
+pub const fn prediction_poll_delay(seq: u32) -> u32 {
+    if seq < 15 { 2 } else { 5 }
+}
+
 /// Seconds to wait after the `n`-th (from 1) answer that proves nothing was bought: doubling from
 /// 2 s to 60 s, at least what the provider asked for. `jitter` is any random number.
 pub fn backoff_seconds(n: u32, asked: Option<Duration>, jitter: u64) -> u32 {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::progress::{Applied, ChainRules};
 use self::progress::{SILENCE, STALL};
 use crate::{
+    catalogue::Size,
     chain::{Fidelity, Step},
     ids::{AttemptId, EntryId, RenderId, UserId},
     lane::Lane,
@@ -50,9 +51,17 @@ pub struct Render {
     pub step: Step,
     /// The try of `step` under way, from 1.
     pub n: u32,
+    /// Until when the step may run; then the next one has its turn.
+    pub run_until: DateTime<Utc>,
     /// Whether try `n` still has to join a batch (Batch lane only).
     pub to_join: bool,
     pub open_attempts: BTreeSet<AttemptId>,
+    /// Whether Google was asked and failed: Nano Banana, which shares its capacity, is skipped then.
+    #[serde(default)]
+    pub google_failed: bool,
+    /// A picture smaller than what was asked for, while it is being enlarged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interim: Option<Interim>,
     /// The attempt of unknown outcome after which one more purchase was granted; one at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted: Option<AttemptId>,
@@ -63,13 +72,21 @@ pub struct Render {
     pub due_at: Option<DateTime<Utc>>,
 }
 
+/// A picture that is good enough to be delivered, should nothing better come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interim {
+    pub picture: PictureRef,
+    pub fidelity: Fidelity,
+    pub size: Size,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum RenderStatus {
     Accepted,
     Queued,
     Generating,
-    Succeeded { picture: PictureRef, fidelity: Fidelity, at: DateTime<Utc> },
+    Succeeded { picture: PictureRef, fidelity: Fidelity, size: Size, at: DateTime<Utc> },
     Failed { code: FailureCode, at: DateTime<Utc> },
 }
 
@@ -121,8 +138,9 @@ impl FailureCode {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Owed {
-    /// The render's order to the queue of its lane.
-    HandOn,
+    /// The order of this try to the queue of its step. Named, so that a quick failure of one try does
+    /// not have the next one's order taken for sent.
+    HandOn { step: Step, n: u32 },
     /// `render.completed` or `render.failed`.
     Announce,
     /// Word to an attempt that this render no longer waits for it.
@@ -140,8 +158,13 @@ impl Render {
         self.costs.values().copied().sum()
     }
 
-    /// The attempt of an Online try; a Batch try is its batch's attempt.
-    pub fn online_attempt(&self) -> AttemptId {
+    /// The order of the try under way.
+    pub(crate) const fn hand_on(&self) -> Owed {
+        Owed::HandOn { step: self.step, n: self.n }
+    }
+
+    /// The attempt of a try for this render alone; a Batch try is its batch's attempt.
+    pub fn own_attempt(&self) -> AttemptId {
         AttemptId::of(&self.id.as_batch(), self.step, self.n)
     }
 
@@ -153,7 +176,9 @@ impl Render {
             n: self.n,
             entry: self.entry.clone(),
             request: self.request.clone(),
+            interim: self.interim.as_ref().map(|interim| interim.picture.clone()),
             wait_until: self.wait_until(rules),
+            run_until: self.run_until,
             buy_before: self.give_up_at,
         }
     }
@@ -162,14 +187,15 @@ impl Render {
     #[must_use]
     pub fn struck(mut self, done: &BTreeSet<Owed>, now: DateTime<Utc>) -> Self {
         self.owed.retain(|owed| !done.contains(owed));
-        if self.status == RenderStatus::Accepted && done.contains(&Owed::HandOn) {
+        let handed_on = done.contains(&self.hand_on());
+        if self.status == RenderStatus::Accepted && handed_on {
             self.status = RenderStatus::Queued;
         }
         self.settle_due();
         if self.is_ended() && self.owed.is_empty() && !self.open_attempts.is_empty() {
             self.due_at = Some(now + SILENCE);
         }
-        if done.contains(&Owed::HandOn) && !self.is_ended() {
+        if handed_on && !self.is_ended() {
             self.due_at = Some(self.give_up_at.min(now + STALL));
         }
         self
@@ -180,7 +206,7 @@ impl Render {
     pub fn joined(mut self, attempt: AttemptId) -> Self {
         self.to_join = false;
         self.open_attempts.insert(attempt);
-        self.owed.remove(&Owed::HandOn);
+        self.owed.remove(&self.hand_on());
         if self.status == RenderStatus::Accepted {
             self.status = RenderStatus::Queued;
         }

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 pub use self::knobs::{KNOBS, Knob};
 use crate::{
     batch::BatchPolicy,
+    budget::Account,
     lane::{DefaultLane, Lane},
     money::Micros,
     routing::{Percent, Split},
@@ -80,6 +81,14 @@ impl Settings {
             percent: self.traffic_percent,
             ceiling: self.traffic_ceiling,
             salt,
+        }
+    }
+
+    /// What the account may cost on a UTC day.
+    pub const fn daily_budget_of(&self, account: Account) -> Micros {
+        match account {
+            Account::Google => self.daily_budget,
+            Account::Replicate => self.replicate_daily_budget,
         }
     }
 

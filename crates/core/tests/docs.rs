@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, error::Error, fmt::Write, fs, path::PathBuf};
 
 use tryon_core::{
     budget::CAP_PERCENT,
-    catalogue::{Catalogue, Entry, Quality, Usage},
+    catalogue::{Catalogue, Entry, PredictionPrice, Quality, Usage},
+    chain::Fidelity,
     lane::Lane,
     money::Micros,
     picture::{Mime, PictureRef},
@@ -113,6 +114,7 @@ fn tables() -> Any<BTreeMap<&'static str, String>> {
         ("days", days(&offers, cap)),
         ("shares", shares(&offers, cap)),
         ("cap", capacity(&offers, cap)),
+        ("predictions", predictions(&catalogue)),
     ]))
 }
 
@@ -131,14 +133,17 @@ fn knobs() -> String {
     table(&["knob", "environment variable", "default", "takes", "read by", "what it does"], rows)
 }
 
-/// The catalogue's entries by quality, worst case and typical.
-struct Offers<'a>(Vec<(Quality, &'a Entry)>);
+/// The catalogue's entries by quality, with what enlarging their pictures costs.
+struct Offers<'a>(Vec<(Quality, &'a Entry, Micros)>);
 
 impl<'a> Offers<'a> {
     fn of(catalogue: &'a Catalogue) -> Any<Self> {
         // Before any entry retires: the tables must not change by themselves.
         let day = chrono::NaiveDate::MIN;
-        let entry = |quality| catalogue.entry_for(quality, day).map(|(_, entry)| (quality, entry));
+        let entry = |quality| {
+            let (_, entry) = catalogue.entry_for(quality, day)?;
+            Some((quality, entry, catalogue.enlarging(quality, entry)))
+        };
         let entries: Option<Vec<_>> = Quality::ALL.into_iter().map(entry).collect();
         Ok(Self(entries.ok_or("a quality without an entry")?))
     }
@@ -151,10 +156,10 @@ impl<'a> Offers<'a> {
         images: u64,
         of: fn(&Entry, Lane) -> Micros,
     ) -> Micros {
-        let parts = self.0.iter().zip(mix).map(|((_, entry), percent)| {
+        let parts = self.0.iter().zip(mix).map(|((_, entry, enlarging), percent)| {
             let lanes = (100 - batch) * of(entry, Lane::Online).get()
                 + batch * of(entry, Lane::Batch).get();
-            images * percent * lanes
+            images * percent * (lanes + 100 * enlarging.get())
         });
         Micros::new(parts.sum::<u64>().div_ceil(10_000))
     }
@@ -162,16 +167,17 @@ impl<'a> Offers<'a> {
 
 fn images(offers: &Offers<'_>) -> String {
     let lanes = [Lane::Online, Lane::Batch];
-    let rows = offers.0.iter().flat_map(|(quality, entry)| {
+    let rows = offers.0.iter().flat_map(|(quality, entry, enlarging)| {
         lanes.map(|lane| {
             let thinking = entry.thinking.map_or("-", |thinking| thinking.as_str());
+            let enlarged = if *enlarging > Micros::ZERO { ", enlarged" } else { "" };
             vec![
                 quality.to_string(),
                 lane.to_string(),
-                format!("`{}`, {}, {thinking}", entry.model, entry.size.as_str()),
-                typical(entry, lane).to_string(),
-                reserved(entry, lane).to_string(),
-                entry.maximum(lane, &largest_request()).to_string(),
+                format!("`{}`, {}, {thinking}{enlarged}", entry.model, entry.size.as_str()),
+                (typical(entry, lane) + *enlarging).to_string(),
+                (reserved(entry, lane) + *enlarging).to_string(),
+                (entry.maximum(lane, &largest_request()) + *enlarging).to_string(),
             ]
         })
     });
@@ -200,6 +206,31 @@ fn days(offers: &Offers<'_>, cap: Micros) -> String {
     });
     let head = ["mix", "in Batch", "average an image", "4,000 images a day", "8,000 images a day"];
     table(&head, rows)
+}
+
+/// What a picture costs at each step that is not Google's.
+fn predictions(catalogue: &Catalogue) -> String {
+    let rows = catalogue.predictions().map(|(step, model)| {
+        let price = match model.price {
+            PredictionPrice::PictureMicros(_) => "a picture".to_owned(),
+            PredictionPrice::SecondNanos(nanos) => {
+                format!("a second (${}.{:06})", nanos / 1_000_000_000, nanos / 1_000 % 1_000_000)
+            }
+        };
+        let sees = match step.fidelity() {
+            Fidelity::Exact => "exact",
+            Fidelity::Described => "described",
+        };
+        vec![
+            step.to_string(),
+            format!("`{}`", model.model),
+            sees.to_owned(),
+            price,
+            model.maximum().to_string(),
+            format!("{} s", model.max_seconds),
+        ]
+    });
+    table(&["step", "model", "fidelity", "priced by", "reserved", "ended after"], rows)
 }
 
 /// The least share in Batch with which a day stays below the cap.

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use aws_lambda_events::event::sqs::SqsEvent;
 use serde_json::Value;
 use tryon_core::{
-    messages::{PipelineEvent, ToAccumulator, ToImagen, WireMessage},
+    messages::{PipelineEvent, ToAccumulator, ToImagen, ToReplicate, WireMessage},
     ports::{Queue, QueueName},
     stages::{Consumer, Invocation, Reconciler, Router},
 };
 
 use crate::{
     handler::{Handler, HandlerError, read, write},
-    http, schedule, sqs,
+    http::{Api, HttpConfig},
+    schedule, sqs,
 };
 
 /// A function that one or more queues feed; which one, an event's `eventSourceARN` says.
@@ -25,6 +26,7 @@ pub struct SqsHandler<M> {
 
 pub type AccumulatorHandler = SqsHandler<ToAccumulator>;
 pub type ImagenHandler = SqsHandler<ToImagen>;
+pub type ReplicateHandler = SqsHandler<ToReplicate>;
 pub type DistributorHandler = SqsHandler<PipelineEvent>;
 
 impl AccumulatorHandler {
@@ -36,6 +38,12 @@ impl AccumulatorHandler {
 impl ImagenHandler {
     pub fn new(stage: Arc<dyn Consumer<ToImagen>>, rejects: Arc<dyn Queue>) -> Self {
         Self { stage, rejects, queues: &[QueueName::ImagenOnline, QueueName::ImagenJobs] }
+    }
+}
+
+impl ReplicateHandler {
+    pub fn new(stage: Arc<dyn Consumer<ToReplicate>>, rejects: Arc<dyn Queue>) -> Self {
+        Self { stage, rejects, queues: &[QueueName::Replicate] }
     }
 }
 
@@ -92,18 +100,23 @@ impl Handler for ReconcilerHandler {
 /// The router, behind the HTTP API.
 #[derive(Debug)]
 pub struct RouterHandler {
-    stage: Arc<Router>,
+    api: Api,
 }
 
 impl RouterHandler {
+    /// Pages of other origins may not call it.
     pub fn new(stage: Arc<Router>) -> Self {
-        Self { stage }
+        Self::with_config(stage, HttpConfig::default())
+    }
+
+    pub fn with_config(stage: Arc<Router>, config: HttpConfig) -> Self {
+        Self { api: Api::new(stage, config) }
     }
 }
 
 #[async_trait]
 impl Handler for RouterHandler {
     async fn call(&self, event: Value, _invocation: Invocation) -> Result<Value, HandlerError> {
-        write(&http::handle(read(event)?, &self.stage).await)
+        self.api.answer(event).await
     }
 }

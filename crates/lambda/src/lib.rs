@@ -13,8 +13,8 @@ mod testing;
 
 pub use self::{
     functions::{
-        AccumulatorHandler, DistributorHandler, ImagenHandler, ReconcilerHandler, RouterHandler,
-        SqsHandler,
+        AccumulatorHandler, DistributorHandler, ImagenHandler, ReconcilerHandler, ReplicateHandler,
+        RouterHandler, SqsHandler,
     },
     handler::{Handler, HandlerError},
 };

@@ -6,14 +6,16 @@ use bytes::Bytes;
 use serde_json::Value;
 use tryon_core::{
     catalogue::Catalogue,
-    contract::fixtures::{rules, start},
+    chain::Step,
+    contract::fixtures::{canned_jpeg, rules, start},
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemoryQueues,
+        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects, MemoryQueues,
         MemorySettings, Rule, SeededRandom, TokioClock,
     },
     picture::Mime,
     ports::Objects,
+    render::ChainRules,
     routing::Percent,
     settings::Settings,
     stages::{Courier, Reconciler, Router, RouterConfig},
@@ -28,9 +30,18 @@ pub(crate) fn event(name: &str) -> Value {
 pub(crate) struct House {
     pub(crate) chaos: Arc<Chaos>,
     pub(crate) queues: Arc<MemoryQueues>,
-    clock: Arc<TokioClock>,
-    database: Arc<MemoryDatabase>,
-    objects: Arc<MemoryObjects>,
+    pub(crate) clock: Arc<TokioClock>,
+    pub(crate) database: Arc<MemoryDatabase>,
+    pub(crate) objects: Arc<MemoryObjects>,
+    pub(crate) links: Arc<MemoryLinks>,
+    pub(crate) settings: Arc<MemorySettings>,
+    /// What it can run.
+    pub(crate) available: &'static [Step],
+}
+
+/// Everyone goes to Google.
+pub(crate) fn settings() -> Settings {
+    Settings { enable_gemini_batch: true, traffic_percent: Percent::FULL, ..Settings::default() }
 }
 
 impl House {
@@ -41,6 +52,9 @@ impl House {
             queues: Arc::new(MemoryQueues::new(clock.clone(), chaos.clone())),
             database: Arc::new(MemoryDatabase::new(chaos.clone())),
             objects: Arc::new(MemoryObjects::new(chaos.clone())),
+            links: Arc::new(MemoryLinks::new("https://pictures.test", b"secret", clock.clone())),
+            settings: Arc::new(MemorySettings::new(settings())),
+            available: rules().available,
             chaos,
             clock,
         }
@@ -48,26 +62,30 @@ impl House {
 
     pub(crate) async fn upload(&self, keys: &[&str]) {
         for key in keys {
-            let picture = Bytes::from_static(&[0xff, 0xd8, 0xff, 0xe0, 0, 0]);
-            self.objects.put(key, picture, Mime::Jpeg).await.unwrap();
+            self.put(key, canned_jpeg(1_000)).await;
         }
     }
 
-    /// A router that sends everyone to Google.
+    pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>) {
+        self.objects.put(key, Bytes::from(bytes), Mime::Jpeg).await.unwrap();
+    }
+
     pub(crate) fn router(&self) -> Arc<Router> {
-        let settings = Settings {
-            enable_gemini_batch: true,
-            traffic_percent: Percent::FULL,
-            ..Settings::default()
-        };
         Arc::new(Router {
             renders: self.database.clone(),
             objects: self.objects.clone(),
-            settings: Arc::new(MemorySettings::new(settings)),
+            links: self.links.clone(),
+            ledger: Arc::new(MemoryAttempts::new(self.chaos.clone())),
+            backlogs: self.queues.clone(),
+            settings: self.settings.clone(),
             clock: self.clock.clone(),
             random: Arc::new(SeededRandom::new(1)),
             courier: self.courier(),
-            config: RouterConfig { salt: "salt".to_owned(), lanes: LaneRules::default() },
+            config: RouterConfig {
+                salt: "salt".to_owned(),
+                lanes: LaneRules::default(),
+                hourly_limit: 20,
+            },
         })
     }
 
@@ -92,7 +110,7 @@ impl House {
             bus: Arc::new(MemoryBus::new(clock, chaos, queues, rules_of_bus)),
             clock: self.clock.clone(),
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
-            rules: Arc::new(rules()),
+            rules: Arc::new(ChainRules { available: self.available, ..rules() }),
         }
     }
 }

@@ -24,7 +24,7 @@ use tryon_core::{
     stages::Invocation,
 };
 use tryon_local::{
-    arrivals::{GARMENTS, PERSON},
+    arrivals::{CANNED_PHOTO, GARMENTS, PERSON},
     pump,
     world::{World, WorldConfig, post_renders},
 };
@@ -101,9 +101,9 @@ impl Bench {
                 pictures: Pictures::Canned { bytes: PICTURE },
                 ..SandboxConfig::default()
             },
-            salt: "rollout".to_owned(),
             weigh_results: true,
             record_events: false,
+            ..WorldConfig::default()
         };
         let mut google = None;
         let world = World::with_transport(config, clock, |sandbox: &Sandbox| {
@@ -117,10 +117,9 @@ impl Bench {
             canned
         });
         let world = world.expect("a world");
-        let mut canned = vec![0_u8; PICTURE];
-        canned[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+        let canned = Bytes::from_static(CANNED_PHOTO);
         for key in [PERSON, GARMENTS[0].0] {
-            world.objects.put(key, Bytes::from(canned.clone()), Mime::Jpeg).await.expect("put");
+            world.objects.put(key, canned.clone(), Mime::Jpeg).await.expect("put");
         }
         let body = json!({
             "user_id": "alice",
@@ -130,6 +129,20 @@ impl Bench {
             "lane": "online",
         });
         Self { world, google: google.expect("a transport"), body }
+    }
+
+    /// One request through the router's handler: accepted and handed on.
+    async fn accept(&self, key: &str) -> Duration {
+        let call = Invocation { deadline: self.world.clock.now() + TimeDelta::seconds(50) };
+        let request = post_renders(&self.body, key);
+        let start = instant();
+        let accepted = self.world.functions.router.call(request, call).await.expect("accepted");
+        let took = instant() - start;
+        assert_eq!(black_box(accepted)["statusCode"], 202);
+        for message in self.world.queues.receive(QueueName::ImagenOnline, 10, HIDDEN) {
+            self.world.queues.delete(&message.receipt);
+        }
+        took
     }
 
     /// One render: from its request to Google's call, and from the answer to the event on the bus.
@@ -168,6 +181,17 @@ fn pipeline(criterion: &mut Criterion) {
         }
         sum
     };
+    let mut accepted = 0_u64;
+    criterion.bench_function("router, end to end", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut sum = Duration::ZERO;
+            for _ in 0..iterations {
+                accepted += 1;
+                sum += runtime.block_on(bench.accept(&format!("accept-{accepted}")));
+            }
+            sum
+        });
+    });
     criterion.bench_function("accept to provider call", |bencher| {
         bencher.iter_custom(|iterations| measure(iterations, |(before, _)| before));
     });

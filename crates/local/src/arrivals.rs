@@ -13,6 +13,8 @@ pub const GARMENTS: [(&str, &str, &str); 3] = [
     ("in/garment-jacket.jpg", "jacket", "brown leather bomber jacket"),
     ("in/garment-sweatshirt.jpg", "sweatshirt", "grey quarter-zip sweatshirt"),
 ];
+/// The beginning of a photo: all of it that is looked at where no picture is drawn.
+pub const CANNED_PHOTO: &[u8] = include_bytes!("../assets/person.jpg").split_at(1_000).0;
 const USERS: u64 = 60;
 const A_DAY_SECONDS: u32 = 86_400;
 
@@ -24,6 +26,8 @@ pub struct Arrival {
     /// A shopper waits for it; otherwise a shop that can wait a day.
     pub waits: bool,
     pub wish: &'static str,
+    /// Who asks; one of many shoppers where nobody is named.
+    pub user: Option<&'static str>,
     /// What the rest of the request is drawn from.
     pub seed: u64,
 }
@@ -45,8 +49,9 @@ impl Arrival {
                 json!({"photo": photo, "category": category, "description": description})
             })
             .collect();
+        let shopper = format!("shopper-{:03}", random.next_u64() % USERS);
         let mut body = json!({
-            "user_id": format!("shopper-{:03}", random.next_u64() % USERS),
+            "user_id": self.user.map_or(shopper, str::to_owned),
             "person": {"photo": PERSON, "class_noun": "woman"},
             "garments": garments,
             "quality": quality,
@@ -66,7 +71,7 @@ pub fn steady(renders: u32, length: Duration, random: &dyn Random) -> Vec<Arriva
         .map(|_| {
             let waits = random.next_u64() % 20 < 3;
             let after = within(length, random);
-            Arrival { after, waits, wish: "", seed: random.next_u64() }
+            Arrival { after, waits, wish: "", user: None, seed: random.next_u64() }
         })
         .collect();
     arrivals.sort_by_key(|arrival| arrival.after);

@@ -26,6 +26,8 @@ pub enum Command {
     Render(RenderOne),
     /// Which route a user takes at a percentage, and why
     Route(Route),
+    /// The HTTP API on this machine, in real time
+    Serve(Serve),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +104,59 @@ pub struct Route {
     /// One salt per decision; the rollout's never changes during a ramp
     #[arg(long, default_value = SALT)]
     pub salt: String,
+}
+
+/// Serves the HTTP API on 127.0.0.1 against the sandbox. Everything is in memory and gone at the end.
+/// A render is forgotten a day after it ended, an upload after seven days. Every caller is a trusted
+/// backend that names the user, unless `--jwks` is given.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The port; 0 for any that is free
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// The knobs, as a TOML file that may be changed at any time; made where there is none
+    #[arg(long, value_name = "FILE", default_value = "tryon.toml")]
+    pub knobs: PathBuf,
+    /// How long the knobs may be out of date
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub cache_seconds: u32,
+    /// How long the sandbox takes for a picture; left out, as long as the providers do
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    pub latency: Option<u32>,
+    /// Public keys (a JWK set); callers then need a bearer token, and are its subject
+    #[arg(long, value_name = "FILE")]
+    pub jwks: Option<PathBuf>,
+    /// The issuer a token must have
+    #[arg(long, requires = "jwks")]
+    pub issuer: Option<String>,
+    /// An audience (or client id) a token may have; once for each
+    #[arg(long, requires = "jwks")]
+    pub audience: Vec<String>,
+    /// A web page's origin that may call the API, or *; once for each
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    pub cors: Vec<String>,
+    /// Canned pictures instead of drawn ones, for load tests
+    #[arg(long)]
+    pub canned: bool,
+    /// How many renders a user may have in an hour
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub hourly_limit: u32,
+    /// What chance is drawn from; left out, from the time
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// A scheme and an authority, as browsers send it.
+fn origin(text: &str) -> Result<String, String> {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_origin = authority.is_some_and(|authority| {
+        !authority.is_empty() && authority.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+    });
+    if text == "*" || is_origin {
+        Ok(text.to_owned())
+    } else {
+        Err("give * or an origin such as http://localhost:3000, without a path".to_owned())
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -9,10 +9,10 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use chrono::{DateTime, TimeZone, Utc};
 use tryon_core::{
+    chain::Step,
     memory::{Call, Mishap, SeededRandom, TokioClock},
     picture::Mime,
     ports::{Clock, Objects},
-    routing::Percent,
     settings::Settings,
 };
 use tryon_sandbox::SandboxConfig;
@@ -34,6 +34,9 @@ const PHOTOS: [(&str, &[u8]); 4] = [
     (GARMENTS[2].0, include_bytes!("../assets/garment-sweatshirt.jpg")),
 ];
 
+/// How far the ramp is.
+const PERCENT: &str = "50";
+
 /// Runs the day and writes its pictures to `--out` and its tables to `out`.
 pub fn run(args: &cli::Demo, out: &mut impl Write) -> Result<()> {
     let interrupt = Interrupt::watch()?;
@@ -48,7 +51,7 @@ pub fn run(args: &cli::Demo, out: &mut impl Write) -> Result<()> {
         .inspect_err(|_| files::clear(&staging))?;
     writeln!(
         out,
-        "{} renders over {} of virtual time, seed {}",
+        "{} renders over {} of virtual time, {PERCENT} % of users on the Gemini route, seed {}",
         facts.renders.len(),
         report::human(span(&facts.renders)),
         args.seed,
@@ -67,7 +70,7 @@ async fn play(args: &cli::Demo, interrupt: &Interrupt) -> Result<(Facts, Vec<(St
             seed: args.seed,
             settings: Settings {
                 enable_gemini_batch: true,
-                traffic_percent: Percent::FULL,
+                traffic_percent: PERCENT.parse()?,
                 ..Settings::default()
             },
             sandbox: SandboxConfig {
@@ -75,9 +78,9 @@ async fn play(args: &cli::Demo, interrupt: &Interrupt) -> Result<(Facts, Vec<(St
                 faults: day::faults(),
                 ..SandboxConfig::default()
             },
-            salt: cli::SALT.to_owned(),
             weigh_results: false,
             record_events: false,
+            ..WorldConfig::default()
         },
         clock,
     )?;
@@ -107,10 +110,11 @@ async fn results(
     for (number, render) in renders.iter().enumerate() {
         let Some(picture) = &render.picture else { continue };
         let name = format!(
-            "{:03}-{}-{}-{}.{}",
+            "{:03}-{}-{}-{}-{}.{}",
             number + 1,
             render.quality,
             render.lane,
+            render.made_by.map_or("unknown", Step::as_str),
             report::human(render.accepted_at - start).replace(' ', ""),
             picture.mime.extension(),
         );
@@ -149,7 +153,7 @@ fn forget_earlier(folder: &Path) -> Result<()> {
         let parts: Vec<&str> = name.to_str().unwrap_or_default().split('-').collect();
         let ours = matches!(
             parts.as_slice(),
-            [number, "sd" | "hd" | "4k", "online" | "batch", _]
+            [number, "sd" | "hd" | "4k", "online" | "batch", .., _]
                 if number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit())
         );
         if ours {

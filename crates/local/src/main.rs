@@ -1,7 +1,7 @@
 //! `tryon`: the render pipeline on one machine.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -12,13 +12,20 @@ use tryon_local::{
     cli::{Cli, Command},
     demo,
     interrupt::{EXIT_CODE, Interrupted},
-    render_one, route, simulate,
+    render_one, route, serve, simulate,
 };
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    match run(Cli::parse()) {
+    let cli = Cli::parse();
+    let logs = if matches!(cli.command, Command::Serve(_)) { serve::LOGS } else { "off" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(logs));
+    let ansi = io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_writer(io::stderr)
+        .init();
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody reads any more there is nobody to tell.
@@ -36,6 +43,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Simulate(args) => simulate::run(&args, &mut out)?,
         Command::Render(args) => render_one::run(&args, &mut out)?,
         Command::Route(args) => route::run(&args, &mut out)?,
+        Command::Serve(args) => serve::run(&args, &mut out)?,
     }
     Ok(out.flush()?)
 }

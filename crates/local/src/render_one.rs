@@ -82,9 +82,9 @@ async fn play(args: &cli::RenderOne, interrupt: &Interrupt) -> Result<(World, Re
                 ..Settings::default()
             },
             sandbox,
-            salt: cli::SALT.to_owned(),
             weigh_results: false,
             record_events: false,
+            ..WorldConfig::default()
         },
         clock,
     )?;

@@ -6,7 +6,7 @@ mod latency;
 mod tables;
 
 pub use self::{
-    fact::{BatchFact, Facts, RenderFact},
+    fact::{AccountFact, BatchFact, Facts, RenderFact},
     latency::human,
 };
 
@@ -22,8 +22,9 @@ pub fn write(facts: &Facts, out: &mut impl Write) -> io::Result<()> {
 /// The tables whose length does not grow with the run.
 pub fn write_summary(facts: &Facts, out: &mut impl Write) -> io::Result<()> {
     section(out, "Renders", &tables::renders(facts))?;
-    section(out, "Cost per image", &tables::costs(facts))?;
-    section(out, "Budget (Google)", &budget::budget(facts))?;
+    section(out, "Pictures, by the step that made them", &tables::steps(facts))?;
+    section(out, "Cost per image, the routes side by side", &tables::costs(facts))?;
+    section(out, "Budget", &budget::budget(facts))?;
     section(out, "Latency, from acceptance to picture", &latency::percentiles(facts))?;
     latency::verdict(facts, out)
 }

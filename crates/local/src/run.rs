@@ -73,8 +73,12 @@ pub async fn day(
     world.serve_until(script).await?;
     collect(world, &mut facts, DateTime::<Utc>::MAX_UTC);
     facts.sort();
-    facts.balance = balance(world);
-    facts.daily_budget = world.settings.settings().await.daily_budget;
+    let settings = world.settings.settings().await;
+    for account in [Account::Google, Account::Replicate] {
+        let fact = facts.accounts.entry(account).or_default();
+        fact.daily_budget = settings.daily_budget_of(account);
+        fact.balance = balance(world, account);
+    }
     facts.mishaps = mishaps(world);
     Ok(facts)
 }
@@ -96,11 +100,11 @@ fn collect(world: &World, facts: &mut Facts, before: DateTime<Utc>) {
     facts.add(renders, batches, &world.attempts.archive(before));
 }
 
-/// The Google account, summed over its days.
-fn balance(world: &World) -> Balance {
+/// One account, summed over its days.
+fn balance(world: &World, of: Account) -> Balance {
     let mut balance = Balance::default();
     for ((_, account), day) in world.attempts.balances() {
-        if account == Account::Google {
+        if account == of {
             balance.reserved += day.reserved;
             balance.settled += day.settled;
             balance.held += day.held;
@@ -119,6 +123,8 @@ fn mishaps(world: &World) -> Vec<(&'static str, u64)> {
         ("calls that met a Google outage (503)", rule(0)),
         ("renders refused for their content", rule(1)),
         ("rows missing from a batch answer", rule(2)),
+        ("answers of Google without a picture", rule(3) + rule(4)),
+        ("predictions without a picture", rule(5)),
         ("messages delivered twice by a queue", of(Call::Receive, Mishap::Duplicate)),
         ("events delivered twice by the bus", of(Call::Deliver, Mishap::Duplicate)),
     ]

@@ -16,7 +16,7 @@ use tryon_core::{
 use tryon_sandbox::{Pictures, SandboxConfig};
 
 use crate::{
-    arrivals::{self, GARMENTS, PERSON},
+    arrivals::{self, CANNED_PHOTO, GARMENTS, PERSON},
     cli,
     interrupt::Interrupt,
     report::{self, Facts},
@@ -57,17 +57,16 @@ async fn play(args: &cli::Simulate, interrupt: &Interrupt) -> Result<Facts> {
                 pictures: Pictures::Canned { bytes: PICTURE },
                 ..SandboxConfig::default()
             },
-            salt: cli::SALT.to_owned(),
             weigh_results: true,
             record_events: false,
+            ..WorldConfig::default()
         },
         clock,
     )?;
-    let mut canned = vec![0xff_u8; PICTURE];
-    canned[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+    let canned = Bytes::from_static(CANNED_PHOTO);
     let photos = GARMENTS.iter().map(|(key, ..)| *key).chain([PERSON]);
     for key in photos {
-        world.objects.put(key, Bytes::from(canned.clone()), Mime::Jpeg).await?;
+        world.objects.put(key, canned.clone(), Mime::Jpeg).await?;
     }
     let length = Duration::from_secs(u64::from(args.hours) * 3_600);
     let arrivals = arrivals::steady(args.renders, length, &SeededRandom::new(args.seed));

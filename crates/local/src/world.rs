@@ -2,8 +2,10 @@
 //! unkind as AWS, against the sandbox.
 
 mod api;
+mod bucket;
 mod build;
 
+pub(crate) use self::api::{ApiCall, Caller, Text};
 pub use self::api::{Refused, post_renders};
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -11,11 +13,12 @@ use std::{future::Future, sync::Arc, time::Duration};
 use anyhow::Result;
 use tryon_core::{
     catalogue::Catalogue,
+    chain::Step,
     memory::{
-        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemoryQueues,
+        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects, MemoryQueues,
         MemorySettings,
     },
-    ports::{Clock, QueueName},
+    ports::{Clock, QueueName, SettingsSource},
     settings::Settings,
 };
 use tryon_lambda::Handler;
@@ -25,10 +28,12 @@ use crate::pump::{Mapping, Pump, Schedule};
 
 /// Time limits of the functions and visibility of their queues, as deployed.
 const IMAGEN_TIMEOUT: Duration = Duration::from_secs(240);
-const TIMEOUT: Duration = Duration::from_secs(50);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(50);
 const VISIBILITY_MARGIN: Duration = Duration::from_secs(20);
 const FIFO_VISIBILITY: Duration = Duration::from_secs(300);
 const RECONCILE_EVERY: Duration = Duration::from_secs(60);
+/// Where signed addresses lead in a world without a network.
+pub const PICTURES_URL: &str = "https://pictures.local";
 const BATCH_SIZE: usize = 10;
 const CONCURRENCY: usize = 20;
 /// One call a message group at a time.
@@ -39,9 +44,17 @@ const SHARD_CONCURRENCY: usize = 4;
 pub struct WorldConfig {
     pub seed: u64,
     pub settings: Settings,
+    /// Where the functions read their knobs, where that is not [`World::settings`].
+    pub knobs: Option<Arc<dyn SettingsSource>>,
     pub sandbox: SandboxConfig,
     /// The salt of the rollout.
     pub salt: String,
+    /// What the deployment can run.
+    pub steps: &'static [Step],
+    /// Where the signed addresses of pictures lead.
+    pub pictures_url: String,
+    /// How many renders a user may have in an hour.
+    pub hourly_limit: u32,
     /// Keep of result pictures only what they weigh, so that long runs stay flat.
     pub weigh_results: bool,
     /// Keep every event, for whoever wants to look at them afterwards.
@@ -54,6 +67,7 @@ pub struct Functions {
     pub router: Arc<dyn Handler>,
     pub accumulator: Arc<dyn Handler>,
     pub imagen: Arc<dyn Handler>,
+    pub replicate: Arc<dyn Handler>,
     pub distributor: Arc<dyn Handler>,
     pub reconciler: Arc<dyn Handler>,
 }
@@ -68,10 +82,29 @@ pub struct World {
     pub queues: Arc<MemoryQueues>,
     pub bus: Arc<MemoryBus>,
     pub objects: Arc<MemoryObjects>,
+    pub links: Arc<MemoryLinks>,
     pub settings: Arc<MemorySettings>,
     pub sandbox: Sandbox,
     pub catalogue: Arc<Catalogue>,
     pub functions: Functions,
+}
+
+impl Default for WorldConfig {
+    /// For one process without a network; no user has too many renders.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            settings: Settings::default(),
+            knobs: None,
+            sandbox: SandboxConfig::default(),
+            salt: crate::cli::SALT.to_owned(),
+            steps: &Step::ALL,
+            pictures_url: PICTURES_URL.to_owned(),
+            hourly_limit: u32::MAX,
+            weigh_results: false,
+            record_events: false,
+        }
+    }
 }
 
 impl World {
@@ -82,6 +115,7 @@ impl World {
             router: wrap(functions.router),
             accumulator: wrap(functions.accumulator),
             imagen: wrap(functions.imagen),
+            replicate: wrap(functions.replicate),
             distributor: wrap(functions.distributor),
             reconciler: wrap(functions.reconciler),
         };
@@ -126,6 +160,7 @@ impl World {
                 mapping(QueueName::Accumulator, &functions.accumulator, TIMEOUT),
                 mapping(QueueName::ImagenOnline, &functions.imagen, IMAGEN_TIMEOUT),
                 mapping(QueueName::ImagenJobs, &functions.imagen, IMAGEN_TIMEOUT),
+                mapping(QueueName::Replicate, &functions.replicate, TIMEOUT),
                 distributor,
             ],
             schedules: vec![Schedule {

@@ -1,9 +1,16 @@
 //! Clients of the providers, over the `HttpTransport` port: the same code speaks to Google from
 //! Lambda and to the sandbox in process.
 
+mod errors;
 pub mod google;
+mod prompt;
+mod read;
+pub mod replicate;
+#[cfg(test)]
+mod testing;
 #[cfg(feature = "reqwest")]
 mod transport;
+mod url;
 
 #[cfg(feature = "reqwest")]
 pub use transport::{BuildError, ReqwestTransport};

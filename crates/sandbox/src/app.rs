@@ -17,13 +17,14 @@ use futures_util::stream;
 use tryon_core::ports::Clock;
 
 use crate::{
-    Bill, Charge, FaultScript, Pictures, SandboxConfig, auth,
+    Bill, Charge, FaultScript, Pictures, Provider, SandboxConfig, auth,
     auth::Tokens,
     batch::{self, Files, Jobs},
     draw::Artist,
     faults::{Call, CallKind, Fault, Strike},
     generate,
     models::Model,
+    replicate::{self, Bucket, Predictions, Problem},
     rpc::ApiError,
     shelf::{Shelf, lock},
 };
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) artist: Artist,
     pub(crate) files: Files,
     pub(crate) jobs: Jobs,
+    pub(crate) predictions: Predictions,
+    bucket: Mutex<Option<Arc<dyn Bucket>>>,
     /// Online charges, in the order of the calls.
     charges: Mutex<Vec<Charge>>,
 }
@@ -48,9 +51,13 @@ pub(crate) enum Broken {
     Lost,
 }
 
-/// Rides on a response: the online charge it answers.
+/// Rides on a response: what the caller knows of with it, by its place.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answers(pub(crate) usize);
+pub(crate) enum Answers {
+    /// An online charge.
+    Charge(usize),
+    Prediction(usize),
+}
 
 impl App {
     pub(crate) fn new(config: SandboxConfig, clock: Arc<dyn Clock>) -> Self {
@@ -61,6 +68,8 @@ impl App {
             artist: Artist::new(config.pictures, config.cache_bytes),
             files: Files::default(),
             jobs: Jobs::default(),
+            predictions: Predictions::new(config.low_credit),
+            bucket: Mutex::default(),
             charges: Mutex::default(),
             config,
             clock,
@@ -81,12 +90,26 @@ impl App {
                 get(batch::get).post(batch::cancel).delete(batch::delete),
             )
             .route("/download/v1beta/files/{call}", get(batch::download))
+            .route("/v1/predictions", get(replicate::list).post(replicate::create))
+            .route("/v1/predictions/{id}", get(replicate::get))
+            .route("/v1/predictions/{id}/cancel", post(replicate::cancel))
+            .route("/v1/models/{owner}/{name}/predictions", post(replicate::create_official))
+            .route("/pbxt/{address}/{file}", get(replicate::deliver))
+            .route("/xezq/{address}/{file}", get(replicate::deliver))
             .fallback(async |request: Request| ApiError::not_found(request.uri().path()))
             .with_state(self)
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    pub(crate) fn bucket(&self) -> Option<Arc<dyn Bucket>> {
+        lock(&self.bucket).clone()
+    }
+
+    pub(crate) fn set_bucket(&self, bucket: Arc<dyn Bucket>) {
+        *lock(&self.bucket) = Some(bucket);
     }
 
     /// The living model of this id.
@@ -97,10 +120,10 @@ impl App {
     }
 
     /// Counts the call, lets the fault script strike it, and does `work` where it may be done.
-    pub(crate) async fn run(
+    pub(crate) async fn run<E: IntoResponse>(
         &self,
         call: &Call<'_>,
-        work: impl AsyncFnOnce(Option<Fault>) -> Result<Response, ApiError>,
+        work: impl AsyncFnOnce(Option<Fault>) -> Result<Response, E>,
     ) -> Response {
         let Strike { delay, fault } = self.faults.strike(call, self.now());
         let (response, lost) = match fault {
@@ -119,10 +142,14 @@ impl App {
         if lost {
             return broken(Broken::Lost);
         }
-        if let Some(Answers(charge)) = response.extensions().get().copied()
-            && let Some(charge) = lock(&self.charges).get_mut(charge)
-        {
-            charge.answered = true;
+        match response.extensions().get() {
+            Some(Answers::Charge(place)) => {
+                if let Some(charge) = lock(&self.charges).get_mut(*place) {
+                    charge.answered = true;
+                }
+            }
+            Some(Answers::Prediction(number)) => self.predictions.know(*number),
+            None => {}
         }
         response
     }
@@ -137,6 +164,7 @@ impl App {
     pub(crate) fn bill(&self) -> Bill {
         let mut charges = lock(&self.charges).clone();
         charges.extend(self.jobs.charges(self.config.seed, self.now()));
+        charges.extend(self.predictions.charges(self.now()));
         charges.sort_by_key(|charge| charge.at);
         Bill { charges }
     }
@@ -167,8 +195,11 @@ async fn developer(
 }
 
 fn refusal(kind: CallKind, code: u16, retry_after: Option<u64>) -> Response {
-    if kind == CallKind::Token {
-        return auth::unavailable(code);
+    match kind.provider() {
+        Provider::Google if kind == CallKind::Token => return auth::unavailable(code),
+        Provider::Google => {}
+        Provider::Replicate if kind == CallKind::Delivery => return replicate::unavailable(code),
+        Provider::Replicate => return Problem::scripted(code, retry_after).into_response(),
     }
     let error = ApiError::new(code, "The service cannot answer this now.");
     match retry_after {

@@ -1,20 +1,32 @@
-//! What Google would charge for.
+//! What the providers would charge for.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use tryon_core::{lane::Lane, money::Micros};
 
-/// One charge: an online answer, or a row of a batch job.
+/// Who charges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    Google,
+    Replicate,
+}
+
+/// One charge: an online answer, a row of a batch job, or a prediction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// The job's display name, or the online request's key.
+    pub provider: Provider,
+    /// The job's display name, the online request's key, or the `x-attempt` in the address of a
+    /// prediction's input, without one its id.
     pub attempt: String,
-    /// The row's key, or the online request's key.
+    /// The row's key, the online request's key, or the prediction's id.
     pub key: String,
     pub model: String,
     pub lane: Lane,
     /// Nano-dollars, not rounded.
     pub nanos: u128,
-    /// Whether the caller was given the answer this pays for.
+    /// Whether the caller was given the answer this pays for; of a prediction, whether its create was
+    /// answered or its end was told later.
     pub answered: bool,
     pub at: DateTime<Utc>,
 }
@@ -44,6 +56,13 @@ impl Bill {
             self.charges.iter().filter(|c| c.answered == answered).map(Charge::micros).sum()
         };
         (sum(true), sum(false))
+    }
+
+    /// What one provider charges.
+    #[must_use]
+    pub fn of_provider(&self, provider: Provider) -> Self {
+        let charges = self.charges.iter().filter(|charge| charge.provider == provider);
+        Self { charges: charges.cloned().collect() }
     }
 
     pub fn of<'a>(&'a self, attempt: &'a str) -> impl Iterator<Item = &'a Charge> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tryon_core::catalogue::Catalogue;
 
-use crate::{Faults, models::Model};
+use crate::{Faults, ReplicateModel, models::Model};
 
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
@@ -15,8 +15,20 @@ pub struct SandboxConfig {
     pub api_key: Option<String>,
     /// How long a token lives.
     pub token_life: Duration,
-    /// The models on offer with their prices.
+    /// Google's models on offer with their prices.
     pub models: Vec<Model>,
+    /// What Replicate takes as an API token.
+    pub replicate_token: String,
+    /// Replicate's models on offer with their prices.
+    pub predictions: Vec<ReplicateModel>,
+    /// Whether the account at Replicate has less than $5 of credit: 6 predictions a minute, one at a
+    /// time.
+    pub low_credit: bool,
+    /// How old a prediction is before it is listed.
+    pub list_lag: Duration,
+    /// The base of the addresses of predictions' pictures. Absent: Replicate's own for whoever calls
+    /// Replicate's own host, else the address that was called.
+    pub delivery_url: Option<String>,
     pub latency: Latency,
     pub job_time: JobTime,
     pub pictures: Pictures,
@@ -34,6 +46,11 @@ impl Default for SandboxConfig {
             api_key: None,
             token_life: Duration::from_secs(3_599),
             models: Model::documented(),
+            replicate_token: "r8_sandbox".to_owned(),
+            predictions: ReplicateModel::documented(),
+            low_credit: false,
+            list_lag: Duration::ZERO,
+            delivery_url: None,
             latency: Latency::default(),
             job_time: JobTime::default(),
             pictures: Pictures::default(),
@@ -44,18 +61,21 @@ impl Default for SandboxConfig {
 }
 
 impl SandboxConfig {
-    /// Takes models, sizes and prices from a catalogue, over those that Google documents.
+    /// Takes models, versions, sizes and prices from a catalogue, over those documented.
     #[must_use]
     pub fn priced_by(mut self, catalogue: &Catalogue) -> Self {
         for (_, entry) in catalogue.entries() {
             Model::adopt(&mut self.models, entry);
         }
+        for (_, step) in catalogue.predictions() {
+            ReplicateModel::adopt(&mut self.predictions, step);
+        }
         self
     }
 }
 
-/// How long an online call takes. Drawn from the seed and the request's bytes, so that it does not
-/// depend on what came before.
+/// How long an online call takes, or a prediction, whose documented times differ by model. Drawn from
+/// the seed and the request's bytes, so that it does not depend on what came before.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Latency {
     /// 15-60 s for 1K and 2K, 60-180 s for 4K, most of them near the lower end.

@@ -1,5 +1,6 @@
-//! An application that behaves like Google's image APIs, in process or on a port: OAuth tokens,
-//! `generateContent` online, batch jobs over files, with true usage, a bill, and a fault script.
+//! An application that behaves like Google's image APIs and like Replicate, in process or on a port:
+//! OAuth tokens, `generateContent` online, batch jobs over files, predictions and their pictures,
+//! with true usage, a bill, and a fault script.
 //!
 //! It keeps no clock and no randomness of its own: what it does follows from its [`Clock`], its seed
 //! and the bytes it is sent, so that the same run gives the same answers whatever comes first.
@@ -7,7 +8,8 @@
 //! What is billed: an answer with a picture in full; a refused or empty one for its input and
 //! thinking; a blocked prompt for its input; an answer that was lost on its way like any other.
 //! Calls answered with an error status, rows with an error, and jobs that end without results
-//! (failed, expired, cancelled) cost nothing.
+//! (failed, expired, cancelled) cost nothing. A prediction is billed at its end: by the picture that
+//! came out, or by the time that its model ran, however it ended.
 
 mod app;
 mod auth;
@@ -19,6 +21,7 @@ mod faults;
 mod generate;
 mod lots;
 mod models;
+mod replicate;
 mod rpc;
 mod serve;
 mod shelf;
@@ -31,10 +34,11 @@ use tryon_core::ports::{Clock, HttpTransport};
 
 pub use self::{
     auth::{API_KEY_HEADER, SCOPE},
-    bill::{Bill, Charge},
+    bill::{Bill, Charge, Provider},
     config::{JobTime, Latency, Pictures, SandboxConfig},
     faults::{CallKind, Fault, FaultScript, Faults, Nth, Rule, When},
     models::{Model, ModelSize},
+    replicate::{Bucket, ReplicateModel},
     serve::Server,
 };
 use crate::{app::App, transport::InProcess};
@@ -51,7 +55,7 @@ impl Sandbox {
         Self { app: Arc::new(App::new(config, clock)) }
     }
 
-    /// The way in without a network: every Google host leads to this sandbox.
+    /// The way in without a network: every host of the providers leads to this sandbox.
     pub fn transport(&self) -> Arc<dyn HttpTransport> {
         Arc::new(InProcess::new(self.app.clone()))
     }
@@ -66,7 +70,17 @@ impl Sandbox {
         auth::key_file(&self.app.config.project, token_uri)
     }
 
-    /// Everything Google would charge for, up to now.
+    /// What Replicate takes as an API token here.
+    pub fn replicate_token(&self) -> &str {
+        &self.app.config.replicate_token
+    }
+
+    /// Where predictions find the pictures that their inputs point at; without it nowhere.
+    pub fn set_bucket(&self, bucket: Arc<dyn Bucket>) {
+        self.app.set_bucket(bucket);
+    }
+
+    /// Everything the providers would charge for, up to now.
     pub fn bill(&self) -> Bill {
         self.app.bill()
     }

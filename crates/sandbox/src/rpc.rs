@@ -1,4 +1,4 @@
-//! Google's error bodies.
+//! Google's error bodies, and JSON answers.
 
 use axum::{
     body::Body,

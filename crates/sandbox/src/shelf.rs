@@ -3,10 +3,12 @@
 use std::{
     collections::HashMap,
     fmt,
+    io::Cursor,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use bytes::Bytes;
+use image::ImageReader;
 
 use crate::lots::{self, Hash};
 
@@ -27,6 +29,16 @@ impl fmt::Debug for Input {
     }
 }
 
+/// By its head alone. What this build cannot decode (HEIC) is taken at its word.
+pub(crate) fn is_picture(bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"ftyp") || dimensions(bytes).is_some()
+}
+
+/// Width and height, by its head.
+pub(crate) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()
+}
+
 #[derive(Debug)]
 pub(crate) struct Shelf {
     /// Whether bytes are kept at all.
@@ -43,8 +55,8 @@ impl Shelf {
         self.keeps
     }
 
-    pub(crate) fn put(&self, bytes: Vec<u8>) -> Arc<Input> {
-        let hash = lots::hash(&[&bytes]);
+    pub(crate) fn put(&self, bytes: impl AsRef<[u8]> + Into<Bytes>) -> Arc<Input> {
+        let hash = lots::hash(&[bytes.as_ref()]);
         if !self.keeps {
             return Arc::new(Input { hash, bytes: Bytes::new() });
         }

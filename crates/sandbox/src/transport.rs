@@ -14,7 +14,10 @@ use http::{HeaderValue, Request, Response, header};
 use tower::ServiceExt;
 use tryon_core::ports::{Body, ByteStream, Clock, HttpTransport, TransportError};
 
-use crate::app::{App, Broken};
+use crate::{
+    app::{App, Broken},
+    replicate::{delivers, serves},
+};
 
 #[derive(Debug)]
 pub(crate) struct InProcess {
@@ -60,14 +63,20 @@ impl HttpTransport for InProcess {
     }
 }
 
-/// Google's hosts serve each their own paths; a loopback address serves all of them.
+/// Hosts serve each their own paths; a loopback address serves all of them.
 fn leads_here(host: &str, path: &str) -> bool {
     match host {
         "oauth2.googleapis.com" => path == "/token",
         "aiplatform.googleapis.com" => path.starts_with("/v1/projects/"),
         "generativelanguage.googleapis.com" => {
-            path != "/token" && !path.starts_with("/v1/projects/")
+            path != "/token"
+                && !path.starts_with("/v1/projects/")
+                && !serves(path)
+                && !delivers(path)
         }
+        "api.replicate.com" => serves(path),
+        "replicate.delivery" => delivers(path),
+        host if host.ends_with(".replicate.delivery") => delivers(path),
         "localhost" | "127.0.0.1" | "[::1]" => true,
         _ => false,
     }
@@ -123,5 +132,13 @@ mod tests {
         assert!(!leads_here(developer, "/v1/projects/p/locations/global"));
         assert!(!leads_here("aiplatform.googleapis.com", "/v1beta/batches"));
         assert!(!leads_here("example.com", "/token"));
+        let official = "/v1/models/google/nano-banana-pro/predictions";
+        assert!(leads_here("api.replicate.com", "/v1/predictions/p1/cancel"));
+        assert!(leads_here("api.replicate.com", official));
+        assert!(leads_here("pbxt.replicate.delivery", "/pbxt/a/out-0.png"));
+        assert!(!leads_here("api.replicate.com", "/v1/models/gemini:generateContent"));
+        assert!(!leads_here(developer, "/v1/predictions"));
+        assert!(!leads_here("replicate.delivery", "/v1/predictions"));
+        assert!(!leads_here("evil-replicate.delivery", "/pbxt/a/out-0.png"));
     }
 }

@@ -60,7 +60,11 @@ fn answered(attempt: &Attempt, cost: Micros) -> Vec<RenderOutcome> {
     let fidelity = crate::chain::Fidelity::Exact;
     let of = |share: &Share| RenderOutcome {
         render_id: share.render_id.clone(),
-        outcome: Outcome::Image { picture: picture.clone(), fidelity },
+        outcome: Outcome::Image {
+            picture: picture.clone(),
+            fidelity,
+            size: crate::catalogue::Size::OneK,
+        },
         cost,
     };
     attempt.shares.iter().map(of).collect()

@@ -6,11 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Attempt, AttemptState, NeverBought, WaitReason};
 use crate::{
     budget::{LedgerEntry, Movement},
+    catalogue::Backend,
     ids::{JobName, RenderId},
     lane::Lane,
     money::Micros,
     outcome::RenderOutcome,
-    polling::batch_poll_delay,
 };
 
 /// How long past its time an attempt may stand before somebody else looks after it.
@@ -19,6 +19,9 @@ const GRACE: TimeDelta = TimeDelta::seconds(60);
 const LOOK_EVERY: TimeDelta = TimeDelta::hours(1);
 /// Until when that makes sense: Google expires a job after 48 h.
 const LOOK_FOR: TimeDelta = TimeDelta::hours(49);
+/// The same for a prediction, whose input, by which it is found, is deleted after an hour.
+const LOOK_EVERY_PREDICTION: TimeDelta = TimeDelta::minutes(2);
+const LOOK_FOR_PREDICTION: TimeDelta = TimeDelta::hours(1);
 /// How long an unknown outcome is kept open before it counts as spent.
 const HELD_FOR: TimeDelta = TimeDelta::days(7);
 
@@ -105,7 +108,7 @@ impl Attempt {
             AttemptState::Held { .. } => Some(Movement::Adopt { held: self.reserved() }),
             _ => return self.invalid("submitted"),
         };
-        let due = now + TimeDelta::seconds(batch_poll_delay(0).into()) + GRACE;
+        let due = now + TimeDelta::seconds(self.poll_delay(0).into()) + GRACE;
         let state = AttemptState::Submitted { job, since: now, seq: 0, running: false };
         Ok(self.write(state, Some(due), movement))
     }
@@ -172,12 +175,23 @@ impl Attempt {
             return self.invalid("held");
         };
         let movement = Movement::Hold { reserved: self.reserved() };
-        Ok(self.write(AttemptState::Held { since: now }, Some(now + GRACE), Some(movement)))
+        let state = AttemptState::Held { since: now, job: None };
+        Ok(self.write(state, Some(now + GRACE), Some(movement)))
+    }
+
+    /// The job did not end when its time was over, and perhaps never will.
+    pub fn abandoned(self, now: DateTime<Utc>) -> Step {
+        let AttemptState::Submitted { ref job, .. } = self.state else {
+            return self.invalid("abandoned");
+        };
+        let movement = Movement::Hold { reserved: self.reserved() };
+        let state = AttemptState::Held { since: now, job: Some(job.clone()) };
+        Ok(self.write(state, Some(now + GRACE), Some(movement)))
     }
 
     /// The truth never came: the kept money counts as spent, which is told like any other bill.
     pub fn settle_held(self, now: DateTime<Utc>) -> Step {
-        let AttemptState::Held { since } = self.state else {
+        let AttemptState::Held { since, .. } = self.state else {
             return self.invalid("settled");
         };
         if now < since + HELD_FOR {
@@ -212,7 +226,7 @@ impl Attempt {
     /// The event of the attempt's end is on the bus. A held attempt stays due for its settlement.
     pub fn announced(self) -> Step {
         let due = match self.state {
-            AttemptState::Held { since } => Some(self.look_next(since, since)),
+            AttemptState::Held { since, .. } => Some(self.look_next(since, since)),
             AttemptState::Settled { .. } | AttemptState::NeverBought { .. } => None,
             _ => return self.invalid("announced"),
         };
@@ -224,19 +238,26 @@ impl Attempt {
 
     /// Looked for once more, and not found.
     pub fn still_held(self, now: DateTime<Utc>) -> Step {
-        let AttemptState::Held { since } = self.state else {
+        let AttemptState::Held { since, .. } = self.state else {
             return self.invalid("held");
         };
         let (announced, due) = (self.announced, self.look_next(since, now));
-        let mut write = self.write(AttemptState::Held { since }, Some(due), None);
+        let state = self.state.clone();
+        let mut write = self.write(state, Some(due), None);
         write.attempt.announced = announced;
         Ok(write)
     }
 
-    /// When a held attempt needs somebody again: a batch job may still turn up, an online call cannot.
+    /// When a held attempt needs somebody again: a batch job or a prediction may still turn up, an
+    /// online call cannot.
     fn look_next(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
-        let next = now + LOOK_EVERY;
-        if self.lane == Lane::Batch && next < since + LOOK_FOR { next } else { since + HELD_FOR }
+        let (every, most) = match (self.backend, self.lane) {
+            (Backend::Replicate, _) => (LOOK_EVERY_PREDICTION, LOOK_FOR_PREDICTION),
+            (_, Lane::Batch) => (LOOK_EVERY, LOOK_FOR),
+            (_, Lane::Online) => return since + HELD_FOR,
+        };
+        let next = now + every;
+        if next < since + most { next } else { since + HELD_FOR }
     }
 
     fn reserve(

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Backend, Catalogue, Entry, Quality};
-use crate::ids::EntryId;
+use super::{Backend, Catalogue, Entry, PredictionModel, PredictionPrice, Quality};
+use crate::{chain::Step, ids::EntryId};
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
@@ -17,6 +17,10 @@ pub enum CatalogueError {
     Circle(EntryId),
     #[error("catalogue: entry {entry}: {fix}")]
     Entry { entry: EntryId, fix: &'static str },
+    #[error("catalogue: [step.{0}] is missing")]
+    NoStep(Step),
+    #[error("catalogue: step {step}: {fix}")]
+    Step { step: Step, fix: &'static str },
 }
 
 pub(super) fn check(catalogue: &Catalogue) -> Result<(), CatalogueError> {
@@ -30,7 +34,60 @@ pub(super) fn check(catalogue: &Catalogue) -> Result<(), CatalogueError> {
         }
         successors_end(catalogue, id)?;
     }
+    for step in [Step::NanoBanana, Step::PhotoMaker, Step::Sdxl, Step::Upscale] {
+        let model = catalogue.step.get(&step).ok_or(CatalogueError::NoStep(step))?;
+        if let Some(fix) = fault_of_step(step, model) {
+            return Err(CatalogueError::Step { step, fix });
+        }
+    }
+    if catalogue.step.contains_key(&Step::Gemini) {
+        let fix = "leave it out: its models are the entries";
+        return Err(CatalogueError::Step { step: Step::Gemini, fix });
+    }
     Ok(())
+}
+
+/// What is wrong with a step's model, as the fix.
+fn fault_of_step(step: Step, model: &PredictionModel) -> Option<&'static str> {
+    let is_pin = |version: &str| {
+        version.len() == 64 && version.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let named = |text: &str| text.split('/').filter(|part| !part.is_empty()).count() == 2;
+    let (PredictionPrice::PictureMicros(price) | PredictionPrice::SecondNanos(price)) = model.price;
+    let once = |blank: &str| model.prompt.matches(blank).count() == 1;
+    match () {
+        () if !named(&model.model) => Some("give the model as owner/name"),
+        () if model.version.as_deref().is_some_and(|version| !is_pin(version)) => {
+            Some("give the version as 64 hex digits, or none for an official model")
+        }
+        () if price == 0 => Some("give a price above 0"),
+        () if !(5..=1_800).contains(&model.max_seconds) => Some("set max_seconds from 5 to 1800"),
+        () if model.max_pictures == 0 => Some("set max_pictures to at least 1"),
+        () if step == Step::Upscale && !model.prompt.is_empty() => Some("leave the prompt out"),
+        () if step == Step::NanoBanana && model.max_pictures < 2 => {
+            Some("set max_pictures to at least 2 (a person and a garment)")
+        }
+        () if step != Step::Upscale && !once("{garments}") => {
+            Some("put {garments} into the prompt once")
+        }
+        () if step == Step::PhotoMaker && !once("{person} img") => {
+            Some("put {person} img into the prompt once: the trigger word follows the noun")
+        }
+        () if step == Step::PhotoMaker
+            && model
+                .prompt
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|w| *w == "img")
+                .count()
+                != 1 =>
+        {
+            Some("put the trigger word img into the prompt once")
+        }
+        () if model.prompt.matches("{wish}").count() > 1 => {
+            Some("put {wish} into the prompt at most once")
+        }
+        () => None,
+    }
 }
 
 fn exists(

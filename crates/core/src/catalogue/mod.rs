@@ -1,6 +1,7 @@
 //! The catalogue of models: data, since Google has retired every image model within about a year.
 
 mod check;
+mod prediction;
 mod price;
 
 use std::{collections::BTreeMap, fmt, ops::Range};
@@ -10,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     check::CatalogueError,
+    prediction::{PredictionModel, PredictionPrice},
     price::{Price, Usage},
 };
-use crate::{ids::EntryId, lane::Lane, money::Micros, request::RenderRequest};
+use crate::{chain::Step, ids::EntryId, lane::Lane, money::Micros, request::RenderRequest};
 
 /// Bytes of ours around each garment in a prompt ("the .. of image n"), generously.
 const WORDS_A_GARMENT: usize = 40;
@@ -38,6 +40,14 @@ impl Quality {
             Self::FourK => "4k",
         }
     }
+
+    /// The long side that the customer was promised; a smaller picture is enlarged.
+    pub const fn size(self) -> Size {
+        match self {
+            Self::Sd | Self::Hd => Size::OneK,
+            Self::FourK => Size::FourK,
+        }
+    }
 }
 
 impl fmt::Display for Quality {
@@ -56,6 +66,8 @@ pub enum Backend {
     GeminiBatch,
     /// `:predict` on Vertex, the Imagen-family wire.
     VertexPredict,
+    /// Predictions on Replicate.
+    Replicate,
 }
 
 impl fmt::Display for Backend {
@@ -64,6 +76,7 @@ impl fmt::Display for Backend {
             Self::GeminiOnline => "gemini-online",
             Self::GeminiBatch => "gemini-batch",
             Self::VertexPredict => "vertex-predict",
+            Self::Replicate => "replicate",
         })
     }
 }
@@ -71,16 +84,16 @@ impl fmt::Display for Backend {
 /// The long side a model is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Size {
-    #[serde(rename = "1K")]
+    #[serde(rename = "1k", alias = "1K")]
     OneK,
-    #[serde(rename = "2K")]
+    #[serde(rename = "2k", alias = "2K")]
     TwoK,
-    #[serde(rename = "4K")]
+    #[serde(rename = "4k", alias = "4K")]
     FourK,
 }
 
 impl Size {
-    /// As it stands on the wire (capital K).
+    /// As providers write it (capital K).
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OneK => "1K",
@@ -165,6 +178,8 @@ impl Entry {
 pub struct Catalogue {
     quality: BTreeMap<Quality, EntryId>,
     entry: BTreeMap<EntryId, Entry>,
+    /// The models of the steps that are not Google's own.
+    step: BTreeMap<Step, PredictionModel>,
 }
 
 impl Catalogue {
@@ -199,6 +214,15 @@ impl Catalogue {
 
     pub fn get(&self, id: &EntryId) -> Option<&Entry> {
         self.entry.get(id)
+    }
+
+    /// The model that runs `step`, where it is not Google's own.
+    pub fn prediction(&self, step: Step) -> Option<&PredictionModel> {
+        self.step.get(&step)
+    }
+
+    pub fn predictions(&self) -> impl Iterator<Item = (Step, &PredictionModel)> {
+        self.step.iter().map(|(step, model)| (*step, model))
     }
 
     pub fn entries(&self) -> impl Iterator<Item = (&EntryId, &Entry)> {

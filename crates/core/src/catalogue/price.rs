@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{Catalogue, Entry, Quality};
-use crate::{lane::Lane, money::Micros};
+use super::{Catalogue, Entry, PredictionModel, Quality};
+use crate::{chain::Step, lane::Lane, money::Micros};
 
 /// What a render usually sends: a person, a garment and some 200 tokens of words.
 const TYPICAL_PICTURES: u64 = 2;
@@ -89,6 +89,13 @@ impl Entry {
 }
 
 impl Catalogue {
+    /// What enlarging a picture of `entry` to what `quality` promises costs; nothing where it is large
+    /// enough.
+    pub fn enlarging(&self, quality: Quality, entry: &Entry) -> Micros {
+        let upscale = self.prediction(Step::Upscale).filter(|_| entry.size < quality.size());
+        upscale.map_or(Micros::ZERO, PredictionModel::maximum)
+    }
+
     /// What so many images of each quality and lane would usually cost on `day`; none where a
     /// quality has no model that day.
     pub fn forecast(&self, day: NaiveDate, images: &[(Quality, Lane, u64)]) -> Option<Micros> {
@@ -96,7 +103,7 @@ impl Catalogue {
             .iter()
             .map(|&(quality, lane, count)| {
                 let (_, entry) = self.entry_for(quality, day)?;
-                Some(entry.typical(lane).times(count))
+                Some((entry.typical(lane) + self.enlarging(quality, entry)).times(count))
             })
             .sum()
     }

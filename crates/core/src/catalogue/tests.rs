@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::contract::fixtures::request;
 
@@ -28,7 +30,7 @@ fn edited(from: &str, to: &str) -> String {
 }
 
 fn typical(quality: Quality, lane: Lane) -> Micros {
-    built_in().entry_for(quality, today()).unwrap().1.typical(lane)
+    built_in().forecast(today(), &[(quality, lane, 1)]).unwrap()
 }
 
 /// The declared mix, `images` a day, of which `batch` hundredths can wait.
@@ -62,7 +64,7 @@ fn a_bad_catalogue_is_refused_with_the_place_and_the_fix() {
     for (from, to, place, fix) in [
         ("max_pictures", "max_picturs", "line 17: ", "max_picturs"),
         ("hd = \"nano", "hd = nano", "line 6: ", ""),
-        ("4k = \"nano-banana-4k\"", "", "[quality]", "names no entry for 4k"),
+        ("4k = \"nano-banana-1k-medium\"", "", "[quality]", "names no entry for 4k"),
         ("sd = \"nano-banana-1k-minimal\"", "sd = \"x\"", "[quality] sd", "entry x"),
         ("size = \"1K\"", "size = \"8K\"", "line 13: ", "8K"),
         ("model = \"gemini-nano-banana-2.1\"", "model = \"\"", minimal, "model id"),
@@ -106,6 +108,13 @@ fn a_bad_catalogue_is_refused_with_the_place_and_the_fix() {
             "nano-banana-1k-minimal",
             "circle",
         ),
+        ("[step.sdxl]", "[step.gemini]", "[step.sdxl]", "is missing"),
+        ("google/nano-banana-pro", "nano-banana-pro", "step nano_banana", "owner/name"),
+        ("version = \"ddfc", "version = \"ddf", "step photo_maker", "64 hex digits"),
+        ("second_nanos = 975000", "second_nanos = 0", "step photo_maker", "above 0"),
+        ("max_seconds = 300", "max_seconds = 4", "step nano_banana", "from 5 to 1800"),
+        ("{person} img", "img {person}", "step photo_maker", "{person} img into the prompt"),
+        ("full body", "full img body", "step photo_maker", "trigger word img into the prompt once"),
     ] {
         let error = Catalogue::parse(&edited(from, to)).unwrap_err().to_string();
         assert!(error.starts_with("catalogue: "), "{error}");
@@ -157,7 +166,7 @@ fn the_price_table() {
     let expected = [
         (Quality::Sd, "$0.03906", "$0.01953"),
         (Quality::Hd, "$0.04086", "$0.02043"),
-        (Quality::FourK, "$0.12066", "$0.06033"),
+        (Quality::FourK, "$0.04286", "$0.02243"),
     ];
     assert_eq!(table, expected.map(|(q, online, batch)| (q, online.into(), batch.into())));
 }
@@ -165,10 +174,12 @@ fn the_price_table() {
 #[test]
 fn the_declared_mix_costs_less_than_four_and_a_half_cents_an_image() {
     let average = |batch| forecast(10_000, batch).get() / 10_000;
-    assert_eq!([0, 50, 100].map(average), [43_860, 32_895, 21_930]);
+    assert_eq!([0, 50, 100].map(average), [39_970, 30_002, 20_035]);
     assert!(average(0) < 45_000);
-    // All 4K would not: the mix matters.
-    assert!(typical(Quality::FourK, Lane::Batch) > Micros::new(45_000));
+    // 4K in one go would not, not even at half the price.
+    let catalogue = built_in();
+    let native = catalogue.get(&EntryId::from("nano-banana-4k")).unwrap();
+    assert!(native.typical(Lane::Batch) > Micros::new(45_000));
 }
 
 #[test]
@@ -178,8 +189,8 @@ fn what_four_and_eight_thousand_images_a_day_cost() {
     assert_eq!(
         table,
         [
-            ["$175.44", "$131.58", "$100.878", "$87.72"],
-            ["$350.88", "$263.16", "$201.756", "$175.44"],
+            ["$159.88", "$120.01", "$92.101", "$80.14"],
+            ["$319.76", "$240.02", "$184.202", "$160.28"],
         ]
     );
 }
@@ -261,6 +272,24 @@ fn every_byte_of_the_request_counts_towards_the_maximum() {
         let more = entry.maximum(Lane::Online, &request).saturating_sub(before);
         assert_eq!(more, Micros::new(1_500), "$1.50 per million tokens");
     }
+}
+
+#[test]
+fn predictions_are_priced_by_picture_or_by_second() {
+    let catalogue = built_in();
+    let of = |step| catalogue.prediction(step).unwrap();
+    let (banana, maker) = (of(Step::NanoBanana), of(Step::PhotoMaker));
+    assert_eq!(banana.maximum(), Micros::new(150_000));
+    assert_eq!(banana.bill(1, None), Some(Micros::new(150_000)));
+    assert_eq!(banana.bill(0, Some(Duration::from_secs(9))), Some(Micros::ZERO));
+    // 300 s of an L40S at $0.000975.
+    assert_eq!(maker.maximum(), Micros::new(292_500));
+    assert_eq!(maker.bill(1, Some(Duration::from_millis(11_850))), Some(Micros::new(11_554)));
+    assert_eq!(maker.bill(0, Some(Duration::from_nanos(1))), Some(Micros::new(1)));
+    assert_eq!(maker.bill(1, None), None, "unpriced");
+    // Whoever is ended in time never costs more than was reserved.
+    let longest = Duration::from_secs(maker.max_seconds.into());
+    assert_eq!(maker.bill(1, Some(longest)), Some(maker.maximum()));
 }
 
 #[test]

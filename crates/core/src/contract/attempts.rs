@@ -7,16 +7,21 @@ use super::fixtures::{attempt, start};
 use crate::{
     attempt::{Attempt, AttemptState, AttemptWrite, NeverBought, Share, WaitReason},
     budget::{Account, Balance, CAP_PERCENT, LedgerEntry, Movement},
+    catalogue::Size,
     chain::Fidelity,
     ids::JobName,
     money::Micros,
     outcome::{Outcome, RenderOutcome},
     picture::{Mime, PictureRef},
-    ports::{Attempts, PortError, Written},
+    ports::{Attempts, Ledger, PortError, Written},
 };
 
+/// Attempts with the ledger that changes with them.
+pub trait Books: Attempts + Ledger {}
+impl<T: Attempts + Ledger> Books for T {}
+
 /// Everything below, on one empty store.
-pub async fn suite(attempts: &dyn Attempts) {
+pub async fn suite(attempts: &dyn Books) {
     rows_come_back_as_they_went_in(attempts).await;
     a_thousand_reservations_admit_exactly_forty_five(attempts).await;
     forty_batches_racing_never_pass_the_cap(attempts).await;
@@ -47,19 +52,19 @@ fn cents(cents: u64) -> Micros {
     Micros::new(cents * CENT)
 }
 
-async fn balance(attempts: &dyn Attempts, now: DateTime<Utc>) -> Balance {
+async fn balance(attempts: &dyn Books, now: DateTime<Utc>) -> Balance {
     attempts.balance(Account::Google, now.date_naive()).await.unwrap()
 }
 
 /// Makes a write that must succeed, and reads it back.
-async fn write(attempts: &dyn Attempts, write: AttemptWrite) -> Attempt {
+async fn write(attempts: &dyn Books, write: AttemptWrite) -> Attempt {
     assert_eq!(attempts.write(&write).await, Ok(Written::Done));
     let stored = attempts.get(&write.attempt.id).await.unwrap().unwrap();
     assert_eq!(stored, write.attempt);
     stored
 }
 
-async fn open(attempts: &dyn Attempts, n: u64, price: Micros, now: DateTime<Utc>) -> Attempt {
+async fn open(attempts: &dyn Books, n: u64, price: Micros, now: DateTime<Utc>) -> Attempt {
     write(attempts, attempt(n, &[price]).open(BUDGET, now, lease(now))).await
 }
 
@@ -71,7 +76,7 @@ fn parts(balance: Balance) -> (u64, u64, u64) {
 
 fn bill(attempt: &Attempt, cost: Micros) -> Vec<RenderOutcome> {
     let picture = PictureRef { key: "out/a.png".to_owned(), bytes: 9, mime: Mime::Png };
-    let outcome = Outcome::Image { picture, fidelity: Fidelity::Exact };
+    let outcome = Outcome::Image { picture, fidelity: Fidelity::Exact, size: Size::OneK };
     let of = |share: &Share| RenderOutcome {
         render_id: share.render_id.clone(),
         outcome: outcome.clone(),
@@ -80,7 +85,7 @@ fn bill(attempt: &Attempt, cost: Micros) -> Vec<RenderOutcome> {
     attempt.shares.iter().map(of).collect()
 }
 
-pub async fn rows_come_back_as_they_went_in(attempts: &dyn Attempts) {
+pub async fn rows_come_back_as_they_went_in(attempts: &dyn Books) {
     let now = day(100);
     let draft = attempt(3_000, &[cents(3), cents(4)]);
     assert_eq!(attempts.get(&draft.id).await, Ok(None));
@@ -98,7 +103,7 @@ pub async fn rows_come_back_as_they_went_in(attempts: &dyn Attempts) {
     assert_eq!(parts(balance(attempts, now).await), (0, 4, 0));
 }
 
-pub async fn a_thousand_reservations_admit_exactly_forty_five(attempts: &dyn Attempts) {
+pub async fn a_thousand_reservations_admit_exactly_forty_five(attempts: &dyn Books) {
     let now = day(101);
     let racers = (0..1_000).map(|i| async move {
         let draft = attempt(10_000 + i, &[cents(10)]);
@@ -124,7 +129,7 @@ pub async fn a_thousand_reservations_admit_exactly_forty_five(attempts: &dyn Att
     assert_eq!(attempts.write(&raised).await, Ok(Written::Done), "a raise is in force at once");
 }
 
-pub async fn forty_batches_racing_never_pass_the_cap(attempts: &dyn Attempts) {
+pub async fn forty_batches_racing_never_pass_the_cap(attempts: &dyn Books) {
     let now = day(102);
     let cap = BUDGET.percent(CAP_PERCENT);
     let spent = Micros::new(179_980_000);
@@ -149,7 +154,7 @@ pub async fn forty_batches_racing_never_pass_the_cap(attempts: &dyn Attempts) {
     assert_eq!(after.reservations, 1 + admitted as u64);
 }
 
-pub async fn a_bill_is_settled_once(attempts: &dyn Attempts) {
+pub async fn a_bill_is_settled_once(attempts: &dyn Books) {
     let now = day(103);
     let claimed = open(attempts, 3_200, cents(10), now).await;
     let sending = write(attempts, claimed.sending(now).unwrap()).await;
@@ -166,7 +171,7 @@ pub async fn a_bill_is_settled_once(attempts: &dyn Attempts) {
     assert_eq!(parts(balance(attempts, now).await), (0, 19, 0), "a bill above its reservation");
 }
 
-pub async fn a_conflict_moves_no_money(attempts: &dyn Attempts) {
+pub async fn a_conflict_moves_no_money(attempts: &dyn Books) {
     let now = day(104);
     let claimed = open(attempts, 3_210, cents(10), now).await;
     let again = attempt(3_210, &[cents(10)]).open(BUDGET, now, lease(now));
@@ -184,7 +189,7 @@ pub async fn a_conflict_moves_no_money(attempts: &dyn Attempts) {
     assert_eq!(parts(balance(attempts, now).await), (10, 0, 0));
 }
 
-pub async fn a_movement_that_does_not_follow_is_broken(attempts: &dyn Attempts) {
+pub async fn a_movement_that_does_not_follow_is_broken(attempts: &dyn Books) {
     let now = day(105);
     let claimed = open(attempts, 3_220, cents(10), now).await;
     for movement in [
@@ -204,7 +209,7 @@ pub async fn a_movement_that_does_not_follow_is_broken(attempts: &dyn Attempts) 
     assert_eq!(parts(balance(attempts, now).await), (10, 0, 0));
 }
 
-pub async fn what_was_not_bought_is_released(attempts: &dyn Attempts) {
+pub async fn what_was_not_bought_is_released(attempts: &dyn Books) {
     let now = day(106);
     let claimed = open(attempts, 3_230, cents(10), now).await;
     let waiting = write(attempts, claimed.waiting(now, WaitReason::Provider).unwrap()).await;
@@ -220,7 +225,7 @@ pub async fn what_was_not_bought_is_released(attempts: &dyn Attempts) {
     assert_eq!(parts(balance(attempts, now).await), (0, 0, 0), "nothing was ever reserved");
 }
 
-pub async fn what_is_unknown_is_held_then_adopted_or_spent(attempts: &dyn Attempts) {
+pub async fn what_is_unknown_is_held_then_adopted_or_spent(attempts: &dyn Books) {
     let now = day(107);
     let mut held = Vec::new();
     for n in [3_240, 3_241] {
@@ -240,7 +245,7 @@ pub async fn what_is_unknown_is_held_then_adopted_or_spent(attempts: &dyn Attemp
     assert_eq!(parts(balance(attempts, now).await), (0, 16, 0));
 }
 
-pub async fn money_stays_on_the_day_of_its_reservation(attempts: &dyn Attempts) {
+pub async fn money_stays_on_the_day_of_its_reservation(attempts: &dyn Books) {
     let before = day(108) + TimeDelta::seconds(12 * 3_600 - 1);
     let after = before + TimeDelta::seconds(2);
     let claimed = open(attempts, 3_250, cents(10), before).await;
@@ -252,7 +257,7 @@ pub async fn money_stays_on_the_day_of_its_reservation(attempts: &dyn Attempts) 
     assert_eq!(balance(attempts, after).await, Balance::default());
 }
 
-pub async fn a_later_claim_reserves_on_its_own_day(attempts: &dyn Attempts) {
+pub async fn a_later_claim_reserves_on_its_own_day(attempts: &dyn Books) {
     let (before, after) = (day(110), day(111));
     let claimed = open(attempts, 3_260, cents(10), before).await;
     let waiting = write(attempts, claimed.waiting(after, WaitReason::Deferred).unwrap()).await;
@@ -262,7 +267,7 @@ pub async fn a_later_claim_reserves_on_its_own_day(attempts: &dyn Attempts) {
     assert_eq!(parts(balance(attempts, after).await), (10, 0, 0));
 }
 
-pub async fn accounts_do_not_mix(attempts: &dyn Attempts) {
+pub async fn accounts_do_not_mix(attempts: &dyn Books) {
     let now = day(112);
     let mut draft = attempt(3_270, &[cents(10)]);
     draft.account = Account::Replicate;
@@ -272,7 +277,7 @@ pub async fn accounts_do_not_mix(attempts: &dyn Attempts) {
     assert_eq!(parts(other), (10, 0, 0));
 }
 
-pub async fn due_rows_come_longest_due_first(attempts: &dyn Attempts) {
+pub async fn due_rows_come_longest_due_first(attempts: &dyn Books) {
     // Before every other test, so that these are the first.
     let at = |minute| day(-10) + TimeDelta::minutes(minute);
     let mut ids = Vec::new();

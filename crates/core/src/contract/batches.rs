@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 
-use super::fixtures::{batch_id, batch_key, online_render, order, render, render_id, start};
+use super::fixtures::{
+    batch_id, batch_key, online_render, order, render, render_id, start, unlimited,
+};
 use crate::{
     batch::{Batch, BatchPolicy, BatchStatus, SealReason, Tick},
     catalogue::BatchKey,
@@ -13,7 +15,7 @@ use crate::{
     ids::RenderId,
     messages::RenderOrder,
     ports::{Batches, Inserted, Random, Renders},
-    render::{Owed, RenderStatus},
+    render::RenderStatus,
 };
 
 /// The two ports of one store, and what new ids are made of.
@@ -50,7 +52,7 @@ impl Store<'_> {
         for n in numbers {
             let render = render(n);
             orders.push(order(&render));
-            assert_eq!(self.renders.insert(render).await, Ok(Inserted::New));
+            assert_eq!(self.renders.insert(render, unlimited()).await, Ok(Inserted::New));
         }
         orders
     }
@@ -72,7 +74,9 @@ fn members(batch: &Batch) -> Vec<RenderId> {
 pub async fn ten_renders_share_a_batch(store: Store<'_>) {
     let orders = store.accept(2_000..2_010).await;
     let key = key("ten");
+    let open_before = store.batches.open().await.unwrap();
     let opened = store.append(&key, orders[..4].to_vec()).await;
+    assert_eq!(store.batches.open().await, Ok(open_before + 1));
     let [batch] = opened.as_slice() else { unreachable!("one batch opens") };
     assert_eq!((batch.version, &batch.status), (1, &BatchStatus::Open));
     assert_eq!(batch.seal_at, start() + TimeDelta::seconds(45));
@@ -89,7 +93,7 @@ pub async fn ten_renders_share_a_batch(store: Store<'_>) {
         assert_eq!(render.version, 2);
         assert_eq!(render.status, RenderStatus::Queued);
         assert_eq!(render.open_attempts, [batch.attempt()].into());
-        assert!(!render.to_join && !render.owed.contains(&Owed::HandOn));
+        assert!(!render.to_join && !render.owed.contains(&render.hand_on()));
     }
 }
 
@@ -134,7 +138,7 @@ pub async fn what_was_gathered_is_not_gathered_again(store: Store<'_>) {
 
 pub async fn what_does_not_wait_is_left_out(store: Store<'_>) {
     let online = online_render(2_171);
-    assert_eq!(store.renders.insert(online.clone()).await, Ok(Inserted::New));
+    assert_eq!(store.renders.insert(online.clone(), unlimited()).await, Ok(Inserted::New));
     let mut orders = store.accept(2_172..2_176).await;
     let mut ended = store.renders.get(&[render_id(2_172)]).await.unwrap().remove(0);
     ended.overdue(ended.give_up_at);

@@ -13,10 +13,31 @@ use crate::{
     messages::RenderOrder,
     money::Micros,
     picture::{Mime, PictureRef},
+    ports::HourlyLimit,
     render::{ChainRules, Render, RenderStatus},
     request::{AspectRatio, Garment, Person, RenderRequest},
     routing::{Bucket, Route},
+    settings::WhenBudgetExhausted,
 };
+
+/// The beginning of a JPEG file, its frame header included: enough for everyone who does not decode
+/// it.
+pub fn jpeg(width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xe0, 0, 16];
+    bytes.extend(b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0");
+    bytes.extend([0xff, 0xc0, 0, 17, 8]);
+    bytes.extend(height.to_be_bytes());
+    bytes.extend(width.to_be_bytes());
+    bytes.extend([3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    bytes
+}
+
+/// A JPEG of 512 by 768 pixels that weighs `bytes`, most of which mean nothing.
+pub fn canned_jpeg(bytes: usize) -> Vec<u8> {
+    let mut canned = jpeg(512, 768);
+    canned.resize(bytes, 0);
+    canned
+}
 
 /// Noon on a Monday, when every fixture begins.
 pub fn start() -> DateTime<Utc> {
@@ -40,7 +61,16 @@ pub fn batch_key() -> BatchKey {
 
 /// A deployment that has Google alone.
 pub fn rules() -> ChainRules {
-    ChainRules { available: vec![Step::Gemini], batch_min_deadline: 1_800 }
+    ChainRules {
+        available: &[Step::Gemini],
+        batch_min_deadline: 1_800,
+        when_budget_exhausted: WhenBudgetExhausted::Fallback,
+    }
+}
+
+/// No limit to speak of.
+pub fn unlimited() -> HourlyLimit {
+    HourlyLimit { since: start() - TimeDelta::hours(1), most: u32::MAX }
 }
 
 /// One shirt on one person; 2 kB of pictures.
@@ -66,14 +96,23 @@ pub fn request() -> RenderRequest {
 /// Render `n`, just accepted for the Batch lane: it owes its hand-on and waits to join a batch.
 pub fn render(n: u64) -> Render {
     let mut render = accepted(n, Lane::Batch, 86_400);
-    render.owe_hand_on(start());
+    render.owe_hand_on(start(), &rules());
     render
 }
 
 /// Render `n`, just accepted for the Online lane.
 pub fn online_render(n: u64) -> Render {
     let mut render = accepted(n, Lane::Online, 60);
-    render.owe_hand_on(start());
+    render.owe_hand_on(start(), &rules());
+    render
+}
+
+/// Render `n`, just accepted for the legacy route.
+pub fn legacy_render(n: u64) -> Render {
+    let mut render = accepted(n, Lane::Online, 60);
+    (render.assigned, render.served, render.step) =
+        (Route::Legacy, Route::Legacy, Step::NanoBanana);
+    render.owe_hand_on(start(), &ChainRules { available: &Step::ALL, ..rules() });
     render
 }
 
@@ -98,8 +137,11 @@ fn accepted(n: u64, lane: Lane, deadline_seconds: i64) -> Render {
         status: RenderStatus::Accepted,
         step: Step::Gemini,
         n: 1,
+        run_until: deadline_at + TimeDelta::hours(2),
         to_join: false,
         open_attempts: [].into(),
+        google_failed: false,
+        interim: None,
         granted: None,
         costs: [].into(),
         owed: [].into(),
@@ -132,6 +174,7 @@ pub fn attempt(n: u64, prices: &[Micros]) -> Attempt {
         account: Account::Google,
         date: start().date_naive(),
         left_out: Vec::new(),
+        run_until: None,
         waits: 0,
         state: AttemptState::Claimed { lease_until: start() },
         announced: false,

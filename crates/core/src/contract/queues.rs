@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     polling::MAX_DELAY_SECONDS,
-    ports::{Outgoing, PortError, Queue, QueueName},
+    ports::{Backlog, Backlogs, Outgoing, PortError, Queue, QueueName},
 };
 
 /// A message as it was received.
@@ -23,6 +23,7 @@ pub struct Delivery {
 #[async_trait]
 pub trait QueueHarness: Send + Sync + fmt::Debug {
     fn queue(&self) -> &dyn Queue;
+    fn backlogs(&self) -> &dyn Backlogs;
     /// Up to `most` messages, hidden for `visibility` from then on; none if none comes soon.
     async fn receive(&self, queue: QueueName, most: usize, visibility: Duration) -> Vec<Delivery>;
     async fn delete(&self, queue: QueueName, delivery: &Delivery);
@@ -39,6 +40,7 @@ const HIDDEN: Duration = Duration::from_secs(4);
 /// Everything below on one set of empty queues, but what takes minutes; takes half a minute of the
 /// harness's time.
 pub async fn suite(harness: &dyn QueueHarness) {
+    a_backlog_counts_what_stands_there(harness).await;
     what_is_sent_is_received(harness).await;
     delays_are_kept(harness).await;
     what_is_not_deleted_comes_again(harness).await;
@@ -52,6 +54,26 @@ pub async fn suite(harness: &dyn QueueHarness) {
 
 fn grouped(body: &str, group: &str) -> Outgoing {
     Outgoing::in_group(body.to_owned(), group.to_owned())
+}
+
+/// On empty queues. Real ones count only roughly, and with some delay.
+async fn a_backlog_counts_what_stands_there(harness: &dyn QueueHarness) {
+    let look = async || {
+        let backlogs = harness.backlogs().backlogs().await.unwrap();
+        assert_eq!(backlogs.iter().map(|b| b.queue).collect::<Vec<_>>(), QueueName::ALL);
+        backlogs.into_iter().find(|backlog| backlog.queue == STANDARD).unwrap()
+    };
+    let empty = Backlog { queue: STANDARD, messages: 0, oldest_seconds: 0, dead: 0 };
+    assert_eq!(look().await, empty);
+    send(harness, STANDARD, vec![Outgoing::now("a".to_owned())]).await;
+    harness.advance(Duration::from_secs(3)).await;
+    let one = look().await;
+    assert_eq!((one.messages, one.dead), (1, 0));
+    assert!((3..=30).contains(&one.oldest_seconds), "{one:?}");
+    for delivery in harness.receive(STANDARD, 10, HIDDEN).await {
+        harness.delete(STANDARD, &delivery).await;
+    }
+    assert_eq!(look().await, empty);
 }
 
 async fn send(harness: &dyn QueueHarness, queue: QueueName, messages: Vec<Outgoing>) {

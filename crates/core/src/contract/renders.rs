@@ -3,10 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
-use super::fixtures::{online_render, render, render_id, start};
+use super::fixtures::{online_render, render, render_id, start, unlimited};
 use crate::{
-    ids::RenderId,
-    ports::{Inserted, Renders},
+    ids::{RenderId, UserId},
+    memory::SeededRandom,
+    ports::{HourlyLimit, Inserted, Renders},
     render::{Applied, Render},
 };
 
@@ -19,10 +20,20 @@ pub async fn suite(renders: &dyn Renders) {
     rows_of_one_update_stand_for_themselves(renders).await;
     one_of_many_racing_updates_wins(renders).await;
     due_rows_come_longest_due_first(renders).await;
+    a_user_sees_their_own_the_newest_first(renders).await;
+    an_hour_brings_so_many_and_no_more(renders).await;
+    racing_inserts_keep_the_hourly_limit(renders).await;
+}
+
+/// Render `n` of `user`, accepted so many minutes after the start.
+fn render_of(user: &str, n: u64, minutes: i64) -> Render {
+    let accepted_at = start() + TimeDelta::minutes(minutes);
+    let id = RenderId::generate(&SeededRandom::new(n), accepted_at);
+    Render { id, user_id: UserId::from(user), accepted_at, ..online_render(n) }
 }
 
 async fn insert(renders: &dyn Renders, render: &Render) -> Render {
-    assert_eq!(renders.insert(render.clone()).await, Ok(Inserted::New));
+    assert_eq!(renders.insert(render.clone(), unlimited()).await, Ok(Inserted::New));
     get(renders, &render.id).await
 }
 
@@ -50,7 +61,7 @@ pub async fn a_key_makes_one_render(renders: &dyn Renders) {
     let mut again = render(1_011);
     again.user_id = first.user_id.clone();
     again.idempotency_key.clone_from(&first.idempotency_key);
-    let met = renders.insert(again.clone()).await.unwrap();
+    let met = renders.insert(again.clone(), unlimited()).await.unwrap();
     assert_eq!(met, Inserted::Existing(Box::new(first.clone())), "whatever else is new in it");
     assert_eq!(renders.get(&[again.id.clone()]).await, Ok(vec![]));
     let found = renders.by_key(&first.user_id, &first.idempotency_key).await;
@@ -58,7 +69,11 @@ pub async fn a_key_makes_one_render(renders: &dyn Renders) {
     let strange = renders.by_key(&render(1_012).user_id, &first.idempotency_key).await;
     assert_eq!(strange, Ok(None));
     again.user_id = render(1_011).user_id;
-    assert_eq!(renders.insert(again).await, Ok(Inserted::New), "keys are each user's own");
+    assert_eq!(
+        renders.insert(again, unlimited()).await,
+        Ok(Inserted::New),
+        "keys are each user's own"
+    );
 }
 
 pub async fn one_of_many_racing_inserts_wins(renders: &dyn Renders) {
@@ -66,7 +81,7 @@ pub async fn one_of_many_racing_inserts_wins(renders: &dyn Renders) {
         let mut racer = render(1_020 + i);
         racer.user_id = render(1_020).user_id;
         "raced".clone_into(&mut racer.idempotency_key);
-        async move { (racer.id.clone(), renders.insert(racer).await.unwrap()) }
+        async move { (racer.id.clone(), renders.insert(racer, unlimited()).await.unwrap()) }
     });
     let met = join_all(racers).await;
     let winners: Vec<_> = met.iter().filter(|(_, met)| *met == Inserted::New).collect();
@@ -136,4 +151,50 @@ pub async fn due_rows_come_longest_due_first(renders: &dyn Renders) {
     second.due_at = None;
     assert_eq!(renders.update(&[second]).await, Ok(vec![true]));
     assert_eq!(due(at(5), 10).await, [ids[2].clone(), ids[0].clone()]);
+}
+
+pub async fn a_user_sees_their_own_the_newest_first(renders: &dyn Renders) {
+    let mut ids = Vec::new();
+    for minute in [3, 1, 2, 5, 4] {
+        let row = render_of("lister", 1_080 + u64::try_from(minute).unwrap(), minute);
+        ids.push((minute, insert(renders, &row).await.id));
+        insert(renders, &render_of("other", 1_090 + u64::try_from(minute).unwrap(), minute)).await;
+    }
+    ids.sort();
+    let ids: Vec<RenderId> = ids.into_iter().rev().map(|(_, id)| id).collect();
+    let list = async |before: Option<&RenderId>, most| {
+        let listed = renders.list(&UserId::from("lister"), before, most).await.unwrap();
+        listed.into_iter().map(|render| render.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 9).await, ids);
+    assert_eq!(list(None, 2).await, ids[..2]);
+    assert_eq!(list(Some(&ids[1]), 2).await, ids[2..4]);
+    assert_eq!(list(Some(&ids[4]), 2).await, []);
+    assert_eq!(renders.list(&UserId::from("nobody"), None, 9).await, Ok(vec![]));
+}
+
+pub async fn an_hour_brings_so_many_and_no_more(renders: &dyn Renders) {
+    let limit =
+        |row: &Render| HourlyLimit { since: row.accepted_at - TimeDelta::hours(1), most: 2 };
+    let insert = async |n, minutes| {
+        let row = render_of("eager", n, minutes);
+        renders.insert(row.clone(), limit(&row)).await.unwrap()
+    };
+    assert_eq!(insert(1_100, 0).await, Inserted::New);
+    assert_eq!(insert(1_101, 30).await, Inserted::New);
+    let again_at = start() + TimeDelta::minutes(60);
+    assert_eq!(insert(1_102, 45).await, Inserted::Limited { again_at });
+    assert_eq!(renders.get(&[render_of("eager", 1_102, 45).id]).await, Ok(vec![]));
+    // What was made before can be asked for again.
+    assert!(matches!(insert(1_101, 46).await, Inserted::Existing(_)));
+    assert_eq!(insert(1_103, 60).await, Inserted::New);
+    let other = render_of("patient", 1_104, 61);
+    assert_eq!(renders.insert(other.clone(), limit(&other)).await, Ok(Inserted::New));
+}
+
+pub async fn racing_inserts_keep_the_hourly_limit(renders: &dyn Renders) {
+    let limit = HourlyLimit { since: start() - TimeDelta::hours(1), most: 3 };
+    let racers = (0..10).map(|i| renders.insert(render_of("racer", 1_110 + i, 0), limit));
+    let met = join_all(racers).await;
+    assert_eq!(met.iter().filter(|met| **met == Ok(Inserted::New)).count(), 3);
 }

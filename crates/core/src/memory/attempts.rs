@@ -15,7 +15,7 @@ use crate::{
     attempt::{Attempt, AttemptState, AttemptWrite},
     budget::{Account, Balance, Movement},
     ids::AttemptId,
-    ports::{Attempts, PortError, Written},
+    ports::{Attempts, Ledger, PortError, Written},
 };
 
 /// Attempts and the ledger.
@@ -76,20 +76,23 @@ impl Attempts for MemoryAttempts {
             .await
     }
 
-    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
-        self.chaos
-            .call(Call::AttemptBalance, |_| {
-                Ok(lock(&self.state).ledger.get(&(date, account)).copied().unwrap_or_default())
-            })
-            .await
-    }
-
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Attempt>, PortError> {
         self.chaos
             .call(Call::AttemptDue, |fate| {
                 // The index follows the rows with some delay.
                 let most = if fate.is(Mishap::Late) { 0 } else { most };
                 Ok(lock(&self.state).attempts.due(now, most))
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryAttempts {
+    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
+        self.chaos
+            .call(Call::AttemptBalance, |_| {
+                Ok(lock(&self.state).ledger.get(&(date, account)).copied().unwrap_or_default())
             })
             .await
     }

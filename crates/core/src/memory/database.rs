@@ -1,10 +1,11 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    ops::Bound,
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     chaos::{Call, Chaos, Mishap},
@@ -16,7 +17,7 @@ use crate::{
     catalogue::BatchKey,
     ids::{BatchId, RenderId, UserId},
     messages::RenderOrder,
-    ports::{Batches, Inserted, PortError, Random, Renders},
+    ports::{Batches, HourlyLimit, Inserted, PortError, Random, Renders},
     render::Render,
 };
 
@@ -32,6 +33,7 @@ opaque_debug!(MemoryDatabase);
 struct Tables {
     renders: Table<Render>,
     by_key: BTreeMap<(UserId, String), RenderId>,
+    by_user: BTreeMap<UserId, BTreeSet<RenderId>>,
     batches: Table<Batch>,
     /// At most one batch of a key is open.
     open: BTreeMap<BatchKey, BatchId>,
@@ -62,6 +64,7 @@ impl MemoryDatabase {
         });
         for render in &renders {
             tables.by_key.remove(&(render.user_id.clone(), render.idempotency_key.clone()));
+            tables.forget_user(render);
         }
         let batches = tables.batches.archive(|batch| match batch.status {
             BatchStatus::Completed { at } | BatchStatus::Failed { at } => at < before,
@@ -73,8 +76,26 @@ impl MemoryDatabase {
 
 #[async_trait]
 impl Renders for MemoryDatabase {
-    async fn insert(&self, render: Render) -> Result<Inserted, PortError> {
-        self.chaos.call(Call::RenderInsert, |_| lock(&self.tables).insert(render)).await
+    async fn insert(&self, render: Render, limit: HourlyLimit) -> Result<Inserted, PortError> {
+        self.chaos.call(Call::RenderInsert, |_| lock(&self.tables).insert(render, limit)).await
+    }
+
+    async fn list(
+        &self,
+        user: &UserId,
+        before: Option<&RenderId>,
+        most: usize,
+    ) -> Result<Vec<Render>, PortError> {
+        self.chaos
+            .call(Call::RenderList, |_| {
+                let tables = lock(&self.tables);
+                let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+                let ids = tables.by_user.get(user).into_iter();
+                let ids =
+                    ids.flat_map(|ids| ids.range::<RenderId, _>((Bound::Unbounded, end)).rev());
+                Ok(ids.filter_map(|id| tables.renders.get(id).cloned()).take(most).collect())
+            })
+            .await
     }
 
     async fn by_key(&self, user: &UserId, key: &str) -> Result<Option<Render>, PortError> {
@@ -133,6 +154,10 @@ impl Batches for MemoryDatabase {
         self.chaos.call(Call::BatchGet, |_| Ok(lock(&self.tables).batches.get(id).cloned())).await
     }
 
+    async fn open(&self) -> Result<u64, PortError> {
+        self.chaos.call(Call::BatchCount, |_| Ok(lock(&self.tables).open.len() as u64)).await
+    }
+
     async fn update(&self, batch: &Batch) -> Result<bool, PortError> {
         self.chaos
             .call(Call::BatchUpdate, |fate| {
@@ -152,7 +177,7 @@ impl Batches for MemoryDatabase {
 }
 
 impl Tables {
-    fn insert(&mut self, mut render: Render) -> Result<Inserted, PortError> {
+    fn insert(&mut self, mut render: Render, limit: HourlyLimit) -> Result<Inserted, PortError> {
         let key = (render.user_id.clone(), render.idempotency_key.clone());
         if let Some(existing) = self.by_key.get(&key).and_then(|id| self.renders.get(id)) {
             return Ok(Inserted::Existing(Box::new(existing.clone())));
@@ -160,10 +185,39 @@ impl Tables {
         if self.renders.get(&render.id).is_some() {
             return Err(PortError::Broken(format!("render {} exists already", render.id)));
         }
+        if let Some(again_at) = self.limited(&render.user_id, limit) {
+            return Ok(Inserted::Limited { again_at });
+        }
         render.version = 1;
         self.by_key.insert(key, render.id.clone());
+        self.by_user.entry(render.user_id.clone()).or_default().insert(render.id.clone());
         self.renders.put(render);
         Ok(Inserted::New)
+    }
+
+    /// When the user's next render fits, where it does not fit now: once enough are an hour old.
+    fn limited(&self, user: &UserId, limit: HourlyLimit) -> Option<DateTime<Utc>> {
+        let mut recent: Vec<DateTime<Utc>> = self
+            .by_user
+            .get(user)?
+            .iter()
+            .rev()
+            .filter_map(|id| self.renders.get(id))
+            .map(|render| render.accepted_at)
+            .take_while(|at| *at > limit.since)
+            .collect();
+        recent.sort_unstable();
+        let over = recent.len().checked_sub(limit.most as usize)?;
+        Some(recent.get(over).map_or(limit.since, |at| *at) + TimeDelta::hours(1))
+    }
+
+    fn forget_user(&mut self, render: &Render) {
+        if let Entry::Occupied(mut ids) = self.by_user.entry(render.user_id.clone()) {
+            ids.get_mut().remove(&render.id);
+            if ids.get().is_empty() {
+                ids.remove();
+            }
+        }
     }
 
     fn append(

@@ -8,6 +8,7 @@ mod attempts;
 mod bus;
 mod chaos;
 mod database;
+mod links;
 mod objects;
 mod queues;
 mod settings;
@@ -21,6 +22,7 @@ pub use self::{
     bus::{MemoryBus, Published, Rule},
     chaos::{Call, Chaos, Mishap, Rates},
     database::MemoryDatabase,
+    links::{BadLink, Grant, MemoryLinks},
     objects::{MemoryObjects, ObjectDigest},
     queues::{DeadLetter, Depth, MemoryQueues, Receipt, Received},
     settings::{MemorySecrets, MemorySettings},

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     io,
     sync::{Arc, Mutex},
 };
@@ -15,9 +15,11 @@ use super::{
 };
 use crate::{
     picture::Mime,
-    ports::{ByteStream, ObjectInfo, Objects, PortError},
+    ports::{ByteStream, Objects, Peek, PortError},
 };
 
+/// What is kept of an object below a digest-only prefix, in bytes.
+const FIRST: usize = 64;
 /// The length of the pieces in which an object's bytes come, in bytes.
 const PIECE: usize = 64 * 1_024;
 
@@ -33,14 +35,17 @@ opaque_debug!(MemoryObjects);
 
 struct Object {
     digest: ObjectDigest,
-    /// Absent below a digest-only prefix.
-    bytes: Option<Bytes>,
+    /// Whether all of the bytes are kept, or only the first of them.
+    whole: bool,
+    bytes: Bytes,
 }
 
 /// What is remembered of an object in any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectDigest {
-    pub info: ObjectInfo,
+    pub bytes: u64,
+    /// By what it begins with, where it is a picture.
+    pub mime: Option<Mime>,
     /// What the sender called it.
     pub declared: Mime,
     pub sha256: [u8; 32],
@@ -59,6 +64,36 @@ impl MemoryObjects {
         self
     }
 
+    /// Stores the bytes unless something lies there already, as an upload does; whether it did.
+    pub fn put_new(&self, key: &str, bytes: Bytes, mime: Mime) -> bool {
+        let object = self.object(key, bytes, mime);
+        match lock(&self.objects).entry(key.to_owned()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(object);
+                true
+            }
+        }
+    }
+
+    fn object(&self, key: &str, bytes: Bytes, mime: Mime) -> Object {
+        let digest = ObjectDigest {
+            bytes: bytes.len() as u64,
+            mime: Mime::sniff(&bytes),
+            declared: mime,
+            sha256: Sha256::digest(&bytes).into(),
+        };
+        let whole = !self.digest_only.iter().any(|prefix| key.starts_with(prefix.as_str()));
+        // A copy, so that the rest is not kept with it.
+        let first = |bytes: &Bytes| Bytes::copy_from_slice(&bytes[..bytes.len().min(FIRST)]);
+        Object { digest, whole, bytes: if whole { bytes } else { first(&bytes) } }
+    }
+
+    /// Drops the object under `key`, as its life in the store ends.
+    pub fn remove(&self, key: &str) {
+        lock(&self.objects).remove(key);
+    }
+
     /// What is remembered of the object under `key`.
     pub fn digest(&self, key: &str) -> Option<ObjectDigest> {
         lock(&self.objects).get(key).map(|object| object.digest.clone())
@@ -70,11 +105,7 @@ impl Objects for MemoryObjects {
     async fn put(&self, key: &str, bytes: Bytes, mime: Mime) -> Result<(), PortError> {
         self.chaos
             .call(Call::ObjectPut, |_| {
-                let info = ObjectInfo { bytes: bytes.len() as u64, mime: Mime::sniff(&bytes) };
-                let sha256 = Sha256::digest(&bytes).into();
-                let digest = ObjectDigest { info, declared: mime, sha256 };
-                let kept = !self.digest_only.iter().any(|prefix| key.starts_with(prefix.as_str()));
-                let object = Object { digest, bytes: kept.then_some(bytes) };
+                let object = self.object(key, bytes, mime);
                 lock(&self.objects).insert(key.to_owned(), object);
                 Ok(())
             })
@@ -88,15 +119,24 @@ impl Objects for MemoryObjects {
                 let Some(object) = objects.get(key) else {
                     return Ok(None);
                 };
-                let gone = || PortError::Broken(format!("only a digest is kept of {key}"));
-                let bytes = object.bytes.clone().ok_or_else(gone)?;
-                Ok(Some(in_pieces(bytes, fate.is(Mishap::Lost))))
+                if !object.whole {
+                    return Err(PortError::Broken(format!("only a digest is kept of {key}")));
+                }
+                Ok(Some(in_pieces(object.bytes.clone(), fate.is(Mishap::Lost))))
             })
             .await
     }
 
-    async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, PortError> {
-        self.chaos.call(Call::ObjectHead, |_| Ok(self.digest(key).map(|digest| digest.info))).await
+    async fn peek(&self, key: &str, most: usize) -> Result<Option<Peek>, PortError> {
+        self.chaos
+            .call(Call::ObjectPeek, |_| {
+                let objects = lock(&self.objects);
+                Ok(objects.get(key).map(|object| Peek {
+                    bytes: object.digest.bytes,
+                    first: object.bytes.slice(..object.bytes.len().min(most)),
+                }))
+            })
+            .await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, PortError> {
@@ -106,7 +146,7 @@ impl Objects for MemoryObjects {
                 let below = objects
                     .range(prefix.to_owned()..)
                     .take_while(|(key, _)| key.starts_with(prefix))
-                    .map(|(key, object)| (key.clone(), object.digest.info.bytes));
+                    .map(|(key, object)| (key.clone(), object.digest.bytes));
                 Ok(below.collect())
             })
             .await

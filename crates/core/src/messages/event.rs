@@ -1,11 +1,12 @@
-//! Events. `gemini.batch.*` tell what became of an attempt and reach the distributor through the
-//! FIFO queue; `render.*` tell the shop.
+//! Events. `gemini.batch.*` and `replicate.render.*` tell what became of an attempt and reach the
+//! distributor through the FIFO queue; `render.*` tell the shop.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::WireMessage;
 use crate::{
+    catalogue::Size,
     chain::Fidelity,
     ids::{AttemptId, BatchId, JobName, RenderId, UserId},
     outcome::RenderOutcome,
@@ -25,6 +26,10 @@ pub enum PipelineEvent {
     Completed(AttemptEvent),
     #[serde(rename = "gemini.batch.failed")]
     Failed(AttemptEvent),
+    #[serde(rename = "replicate.render.completed")]
+    PredictionCompleted(AttemptEvent),
+    #[serde(rename = "replicate.render.failed")]
+    PredictionFailed(AttemptEvent),
     /// Sent by the reconciler: the render's give-up time has passed.
     #[serde(rename = "render.overdue")]
     Overdue { shard: u32, render_id: RenderId },
@@ -37,16 +42,21 @@ impl WireMessage for PipelineEvent {
         "gemini.batch.processing",
         "gemini.batch.completed",
         "gemini.batch.failed",
+        "replicate.render.completed",
+        "replicate.render.failed",
         "render.overdue",
     ];
 }
 
+/// What an event says of an attempt. A prediction is told of once, at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptEventKind {
     Submitted,
     Processing,
     Completed,
     Failed,
+    PredictionCompleted,
+    PredictionFailed,
 }
 
 /// News of an attempt. The same news has the same bytes, so that the FIFO queue drops its repeats.
@@ -70,6 +80,16 @@ impl PipelineEvent {
             AttemptEventKind::Processing => Self::Processing(event),
             AttemptEventKind::Completed => Self::Completed(event),
             AttemptEventKind::Failed => Self::Failed(event),
+            AttemptEventKind::PredictionCompleted => Self::PredictionCompleted(event),
+            AttemptEventKind::PredictionFailed => Self::PredictionFailed(event),
+        }
+    }
+
+    /// The event's source on the bus.
+    pub const fn source(&self) -> &'static str {
+        match self {
+            Self::PredictionCompleted(_) | Self::PredictionFailed(_) => "replicate.render",
+            _ => "gemini.batch",
         }
     }
 
@@ -80,15 +100,20 @@ impl PipelineEvent {
             Self::Processing(_) => "gemini.batch.processing",
             Self::Completed(_) => "gemini.batch.completed",
             Self::Failed(_) => "gemini.batch.failed",
+            Self::PredictionCompleted(_) => "replicate.render.completed",
+            Self::PredictionFailed(_) => "replicate.render.failed",
             Self::Overdue { .. } => "render.overdue",
         }
     }
 
     pub const fn shard(&self) -> u32 {
         match self {
-            Self::Submitted(e) | Self::Processing(e) | Self::Completed(e) | Self::Failed(e) => {
-                e.shard
-            }
+            Self::Submitted(e)
+            | Self::Processing(e)
+            | Self::Completed(e)
+            | Self::Failed(e)
+            | Self::PredictionCompleted(e)
+            | Self::PredictionFailed(e) => e.shard,
             Self::Overdue { shard, .. } => *shard,
         }
     }
@@ -106,6 +131,7 @@ pub enum RenderEnded {
         at: DateTime<Utc>,
         picture: PictureRef,
         fidelity: Fidelity,
+        size: Size,
     },
     #[serde(rename = "render.failed")]
     Failed {

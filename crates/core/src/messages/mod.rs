@@ -15,6 +15,7 @@ use crate::{
     catalogue::BatchKey,
     chain::Step,
     ids::{AttemptId, BatchId, EntryId, RenderId},
+    picture::PictureRef,
     request::RenderRequest,
 };
 
@@ -27,8 +28,13 @@ pub struct RenderOrder {
     pub n: u32,
     pub entry: EntryId,
     pub request: RenderRequest,
+    /// What step `upscale` enlarges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interim: Option<PictureRef>,
     /// Until when the attempt may wait for money or for the provider.
     pub wait_until: DateTime<Utc>,
+    /// Until when the step may run; then the next one has its turn.
+    pub run_until: DateTime<Utc>,
     /// Nothing is bought for it from here on: the render's give-up time.
     pub buy_before: DateTime<Utc>,
 }
@@ -79,6 +85,33 @@ pub enum ToImagen {
     Cancel { attempt_id: AttemptId, render_id: RenderId },
     /// Tell the end of an attempt again.
     Republish { attempt_id: AttemptId },
+}
+
+/// To the room that talks to Replicate (standard queue `replicate`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "each lives for one delivery")]
+pub enum ToReplicate {
+    /// Create a prediction. `wait` counts how often the attempt had waited when this was sent.
+    Start {
+        attempt_id: AttemptId,
+        order: RenderOrder,
+        #[serde(default)]
+        wait: u32,
+    },
+    /// Ask after a prediction; `seq` counts the polls of the attempt.
+    Poll { attempt_id: AttemptId, seq: u32 },
+    /// Find out what became of an attempt that stands still.
+    Resolve { attempt_id: AttemptId },
+    /// A render no longer waits for this attempt.
+    Cancel { attempt_id: AttemptId, render_id: RenderId },
+    /// Tell the end of an attempt again.
+    Republish { attempt_id: AttemptId },
+}
+
+impl WireMessage for ToReplicate {
+    const VERSION: u32 = 1;
+    const TYPES: &'static [&'static str] = &["start", "poll", "resolve", "cancel", "republish"];
 }
 
 impl WireMessage for ToAccumulator {

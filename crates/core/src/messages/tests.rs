@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    catalogue::Size,
     chain::Fidelity,
     contract::fixtures::{batch_key, order, render, request, start},
     ids::{JobName, UserId},
@@ -33,7 +34,7 @@ fn attempt_id() -> AttemptId {
 }
 
 fn outcomes() -> Vec<RenderOutcome> {
-    let image = Outcome::Image { picture: picture(), fidelity: Fidelity::Exact };
+    let image = Outcome::Image { picture: picture(), fidelity: Fidelity::Exact, size: Size::OneK };
     let failed = Outcome::Failed { class: FailClass::NoImage };
     [(image, 19_530), (Outcome::Refused, u64::MAX), (failed, 0)]
         .map(|(outcome, cost)| RenderOutcome {
@@ -81,12 +82,26 @@ fn to_imagen() -> [ToImagen; 6] {
     ]
 }
 
-fn pipeline_events() -> [PipelineEvent; 5] {
+fn to_replicate() -> [ToReplicate; 5] {
+    let attempt_id = AttemptId::from("r/upscale/1");
+    let order = RenderOrder { step: Step::Upscale, interim: Some(picture()), ..small_order() };
+    [
+        ToReplicate::Start { attempt_id: attempt_id.clone(), order, wait: 2 },
+        ToReplicate::Poll { attempt_id: attempt_id.clone(), seq: 7 },
+        ToReplicate::Resolve { attempt_id: attempt_id.clone() },
+        ToReplicate::Cancel { attempt_id: attempt_id.clone(), render_id: RenderId::from("r") },
+        ToReplicate::Republish { attempt_id },
+    ]
+}
+
+fn pipeline_events() -> [PipelineEvent; 7] {
     [
         PipelineEvent::of(AttemptEventKind::Submitted, event(Some("batches/1"), Vec::new())),
         PipelineEvent::of(AttemptEventKind::Processing, event(Some("batches/1"), Vec::new())),
         PipelineEvent::of(AttemptEventKind::Completed, event(None, outcomes())),
         PipelineEvent::of(AttemptEventKind::Failed, event(None, Vec::new())),
+        PipelineEvent::of(AttemptEventKind::PredictionCompleted, event(None, outcomes())),
+        PipelineEvent::of(AttemptEventKind::PredictionFailed, event(None, Vec::new())),
         PipelineEvent::Overdue { shard: 0, render_id: RenderId::from("r") },
     ]
 }
@@ -100,6 +115,7 @@ fn ends() -> [RenderEnded; 2] {
             at: start(),
             picture: picture(),
             fidelity: Fidelity::Described,
+            size: Size::OneK,
         },
         RenderEnded::Failed {
             id: "r/ended".to_owned(),
@@ -164,12 +180,17 @@ fn what_imagen_is_sent() {
 }
 
 #[test]
+fn what_replicate_is_sent() {
+    assert_snapshot!(wire(&to_replicate()));
+}
+
+#[test]
 fn what_the_distributor_is_told() {
     assert_snapshot!(wire(&pipeline_events()));
     for event in pipeline_events() {
         assert_eq!(kind(&event), event.name());
     }
-    assert_eq!(pipeline_events().map(|event| event.shard()), [3, 3, 3, 3, 0]);
+    assert_eq!(pipeline_events().map(|event| event.shard()), [3, 3, 3, 3, 3, 3, 0]);
 }
 
 #[test]
@@ -184,6 +205,7 @@ fn what_the_shop_is_told() {
 fn fields_of_a_later_release_are_ignored_at_every_depth() {
     ignores_unknown_fields(&to_accumulator());
     ignores_unknown_fields(&to_imagen());
+    ignores_unknown_fields(&to_replicate());
     ignores_unknown_fields(&pipeline_events());
     ignores_unknown_fields(&ends());
 }
@@ -290,7 +312,7 @@ fn the_outcomes_of_50_renders_fit_one_event() {
     let picture = PictureRef { key: format!("out/{id}/gemini/1/{id}.jpg"), ..picture() };
     let outcome = RenderOutcome {
         render_id: id,
-        outcome: Outcome::Image { picture, fidelity: Fidelity::Described },
+        outcome: Outcome::Image { picture, fidelity: Fidelity::Described, size: Size::OneK },
         cost: Micros::new(u64::MAX),
     };
     let completed = PipelineEvent::Completed(event(None, vec![outcome; 50]));

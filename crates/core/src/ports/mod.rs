@@ -3,6 +3,8 @@
 
 mod google;
 mod http;
+mod links;
+mod replicate;
 mod store;
 mod transport;
 
@@ -19,8 +21,10 @@ pub use self::{
         ResultStream, RowAnswer, Uploaded,
     },
     http::{Body, HttpTransport, TransportError},
-    store::{Attempts, Batches, Inserted, Renders, Written},
-    transport::{Announcement, Bus, Outgoing, Queue, QueueName},
+    links::{Links, UploadLink},
+    replicate::{Prediction, PredictionPhase, Predictions},
+    store::{Attempts, Batches, HourlyLimit, Inserted, Ledger, Renders, Written},
+    transport::{Announcement, Backlog, Backlogs, Bus, Outgoing, Queue, QueueName},
 };
 use crate::{picture::Mime, settings::Settings};
 
@@ -100,15 +104,23 @@ pub trait Objects: Send + Sync + fmt::Debug {
     async fn put(&self, key: &str, bytes: Bytes, mime: Mime) -> Result<(), PortError>;
     /// The bytes under `key`, streamed; `None` where there is nothing.
     async fn get(&self, key: &str) -> Result<Option<ByteStream>, PortError>;
-    /// What lies under `key`, without its bytes.
-    async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, PortError>;
+    /// What lies under `key`, with the first of its bytes, at most `most` of them.
+    async fn peek(&self, key: &str, most: usize) -> Result<Option<Peek>, PortError>;
     /// Keys that begin with `prefix`, with their lengths.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, PortError>;
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectInfo {
+/// A look at an object.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Peek {
+    /// The length of the whole object.
     pub bytes: u64,
-    /// By what the object begins with, where it is a picture.
-    pub mime: Option<Mime>,
+    /// What it begins with.
+    pub first: Bytes,
+}
+
+impl fmt::Debug for Peek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peek({} of {} bytes)", self.first.len(), self.bytes)
+    }
 }

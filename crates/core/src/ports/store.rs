@@ -28,13 +28,34 @@ pub enum Inserted {
     New,
     /// The user used this idempotency key before: the render it made.
     Existing(Box<Render>),
+    /// The user has as many renders as an hour may bring; the next one fits at `again_at`.
+    Limited {
+        again_at: DateTime<Utc>,
+    },
+}
+
+/// How many renders of one user an hour may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HourlyLimit {
+    /// An hour before now: renders accepted after it count.
+    pub since: DateTime<Utc>,
+    pub most: u32,
 }
 
 /// Render rows.
 #[async_trait]
 pub trait Renders: Send + Sync + std::fmt::Debug {
-    /// Inserts by `(user_id, idempotency_key)`; the row gets version 1.
-    async fn insert(&self, render: Render) -> Result<Inserted, PortError>;
+    /// Inserts by `(user_id, idempotency_key)`, within the limit; the row gets version 1. A key that
+    /// was used before counts before the limit does.
+    async fn insert(&self, render: Render, limit: HourlyLimit) -> Result<Inserted, PortError>;
+    /// The user's own renders, the newest first, at most `most`, from before `before` where given. Ids
+    /// are in the order of acceptance.
+    async fn list(
+        &self,
+        user: &UserId,
+        before: Option<&RenderId>,
+        most: usize,
+    ) -> Result<Vec<Render>, PortError>;
     /// The render that the user made with this idempotency key.
     async fn by_key(&self, user: &UserId, key: &str) -> Result<Option<Render>, PortError>;
     /// The rows that exist, in any order.
@@ -61,6 +82,8 @@ pub trait Batches: Send + Sync + std::fmt::Debug {
         random: &dyn Random,
     ) -> Result<Vec<Batch>, PortError>;
     async fn get(&self, id: &BatchId) -> Result<Option<Batch>, PortError>;
+    /// How many batches are open to more renders.
+    async fn open(&self) -> Result<u64, PortError>;
     /// Replaces the row if it still has `version`, which becomes one more.
     async fn update(&self, batch: &Batch) -> Result<bool, PortError>;
     /// Rows whose `due_at` lies at or before `now`, the longest due first.
@@ -73,8 +96,13 @@ pub trait Attempts: Send + Sync + std::fmt::Debug {
     async fn get(&self, id: &AttemptId) -> Result<Option<Attempt>, PortError>;
     /// Makes the write and moves its money, or does neither.
     async fn write(&self, write: &AttemptWrite) -> Result<Written, PortError>;
-    /// The balance of `account` on `date`.
-    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError>;
     /// Attempts whose `due_at` lies at or before `now`, the longest due first.
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Attempt>, PortError>;
+}
+
+/// Reading the ledger.
+#[async_trait]
+pub trait Ledger: Send + Sync + std::fmt::Debug {
+    /// The balance of `account` on `date`.
+    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError>;
 }

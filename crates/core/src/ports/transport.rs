@@ -73,6 +73,25 @@ pub trait Queue: Send + Sync + std::fmt::Debug {
     async fn reject(&self, queue: QueueName, body: String, reason: &str) -> Result<(), PortError>;
 }
 
+/// What stands in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub queue: QueueName,
+    /// Messages, delayed ones and those being handled included.
+    pub messages: u64,
+    /// How long the oldest one that could be received has waited, in seconds.
+    pub oldest_seconds: u64,
+    /// Messages that were put aside.
+    pub dead: u64,
+}
+
+/// Looking at queues.
+#[async_trait]
+pub trait Backlogs: Send + Sync + std::fmt::Debug {
+    /// Every queue's.
+    async fn backlogs(&self) -> Result<Vec<Backlog>, PortError>;
+}
+
 /// An event on its way to the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {

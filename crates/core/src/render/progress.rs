@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{FailureCode, Owed, Render, RenderStatus};
+use super::{FailureCode, Interim, Owed, Render, RenderStatus};
 use crate::{
-    chain::{Step, next_step},
+    chain::{Step, next_step, steps_after},
     ids::AttemptId,
     lane::Lane,
     outcome::{FailClass, Outcome, RenderOutcome},
+    routing::Route,
+    settings::WhenBudgetExhausted,
 };
 
 /// How long a send may be owed before somebody else makes it.
@@ -19,12 +21,15 @@ pub(super) const SILENCE: TimeDelta = TimeDelta::hours(1);
 /// Every attempt has its bill within seven days; one that is silent for longer never existed.
 const FORGET_AFTER: TimeDelta = TimeDelta::days(8);
 
-/// What this deployment can run.
-#[derive(Clone, Debug)]
+/// What rules a render's way along its chain.
+#[derive(Clone, Copy, Debug)]
 pub struct ChainRules {
-    pub available: Vec<Step>,
+    /// What this deployment can run.
+    pub available: &'static [Step],
     /// With less time than this to its deadline a retry goes Online, in seconds.
     pub batch_min_deadline: u32,
+    /// The knob `when-budget-exhausted` as it stands.
+    pub when_budget_exhausted: WhenBudgetExhausted,
 }
 
 /// What became of an outcome.
@@ -38,7 +43,8 @@ pub enum Applied {
 
 impl Render {
     /// Applies what an attempt gave. Any image wins while the render has not ended, whichever
-    /// attempt brought it; a failure counts only for an attempt that is open.
+    /// attempt brought it; one that is smaller than promised is enlarged first. A failure counts only
+    /// for an attempt that is open.
     pub fn apply(
         &mut self,
         attempt: &AttemptId,
@@ -54,15 +60,22 @@ impl Render {
             return if was_open || billed { Applied::Changed } else { Applied::Ignored };
         }
         match &outcome.outcome {
-            Outcome::Image { picture, fidelity } => self.end(RenderStatus::Succeeded {
-                picture: picture.clone(),
-                fidelity: *fidelity,
-                at: now,
-            }),
+            Outcome::Image { picture, fidelity, size } => {
+                let made = Interim { picture: picture.clone(), fidelity: *fidelity, size: *size };
+                let kept = self.keep(attempt, made, now, rules);
+                return if was_open || billed || kept {
+                    Applied::Changed
+                } else {
+                    Applied::Ignored
+                };
+            }
             _ if !was_open => {
                 return if billed { Applied::Changed } else { Applied::Ignored };
             }
-            Outcome::Refused => self.fail(FailureCode::ContentRefused, now),
+            Outcome::Refused if self.interim.is_none() => {
+                self.fail(FailureCode::ContentRefused, now);
+            }
+            Outcome::Refused => self.settle_for_less(FailureCode::ContentRefused, now),
             Outcome::Failed { class } if self.open_attempts.is_empty() => {
                 self.go_on(attempt, *class, now, rules);
             }
@@ -76,8 +89,50 @@ impl Render {
         if self.is_ended() || now < self.give_up_at {
             return Applied::Ignored;
         }
-        self.fail(FailureCode::TimedOut, now);
+        self.settle_for_less(FailureCode::TimedOut, now);
         Applied::Changed
+    }
+
+    /// A picture came: the render's end where it is as large as promised, else something to enlarge.
+    /// Whether that changed anything.
+    fn keep(
+        &mut self,
+        attempt: &AttemptId,
+        made: Interim,
+        now: DateTime<Utc>,
+        rules: &ChainRules,
+    ) -> bool {
+        let enlarged = attempt.step() == Some(Step::Upscale);
+        let small = made.size < self.request.quality.size();
+        if small && self.interim.is_some() {
+            // One is being enlarged already.
+            return false;
+        }
+        if small && rules.available.contains(&Step::Upscale) {
+            self.interim = Some(made);
+            self.go_to(self.served, Step::Upscale);
+            for other in self.open_attempts.clone() {
+                self.owe(Owed::Cancel(other), now);
+            }
+            self.open_try(now, rules);
+            return true;
+        }
+        // What was enlarged is as true to the garment as it was before.
+        let source = self.interim.as_ref().filter(|_| enlarged);
+        let fidelity = source.map_or(made.fidelity, |source| source.fidelity);
+        let Interim { picture, size, .. } = made;
+        self.end(RenderStatus::Succeeded { picture, fidelity, size, at: now });
+        true
+    }
+
+    /// No better picture comes: the one that is there, or none.
+    fn settle_for_less(&mut self, code: FailureCode, now: DateTime<Utc>) {
+        match self.interim.clone() {
+            Some(Interim { picture, fidelity, size }) => {
+                self.end(RenderStatus::Succeeded { picture, fidelity, size, at: now });
+            }
+            None => self.fail(code, now),
+        }
     }
 
     /// Nothing was heard of a try that was handed on: it is handed on once more, which is harmless
@@ -96,8 +151,8 @@ impl Render {
             for attempt in self.open_attempts.clone() {
                 self.owe(Owed::Ask(attempt), now);
             }
-        } else if self.to_join || self.open_attempts.contains(&self.online_attempt()) {
-            self.owe(Owed::HandOn, now);
+        } else if self.to_join || self.open_attempts.contains(&self.own_attempt()) {
+            self.owe(self.hand_on(), now);
         }
         if self.owed.is_empty() { Applied::Ignored } else { Applied::Changed }
     }
@@ -111,12 +166,13 @@ impl Render {
         Applied::Changed
     }
 
-    /// Until when an attempt may wait for what it cannot buy yet: to the deadline while another step
-    /// could still deliver, else to the give-up time.
+    /// Until when an attempt may wait for what it cannot buy yet: at Google to the deadline while
+    /// another step could still deliver, elsewhere as long as the step has its turn.
     pub(super) fn wait_until(&self, rules: &ChainRules) -> DateTime<Utc> {
         match self.next_step(rules) {
-            Some(_) => self.deadline_at.min(self.give_up_at),
-            None => self.give_up_at,
+            Some(_) if self.step == Step::Gemini => self.deadline_at.min(self.give_up_at),
+            None if self.step == Step::Gemini => self.give_up_at,
+            _ => self.run_until,
         }
     }
 
@@ -131,7 +187,26 @@ impl Render {
     }
 
     fn next_step(&self, rules: &ChainRules) -> Option<Step> {
-        next_step(self.served, self.step, self.request.accept_described, &rules.available)
+        next_step(self.served, self.step, self.request.accept_described, rules.available)
+    }
+
+    /// Where the render goes once its step is through: along its chain, or where the shop wants its
+    /// renders to go on a day whose money is spent.
+    fn step_after(&self, class: FailClass, rules: &ChainRules) -> Option<(Route, Step)> {
+        let along = self.next_step(rules).map(|step| (self.served, step));
+        let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
+        if self.step != Step::Gemini || !unfunded {
+            return along;
+        }
+        match rules.when_budget_exhausted {
+            WhenBudgetExhausted::Reject => None,
+            WhenBudgetExhausted::Legacy
+                if !self.google_failed && rules.available.contains(&Step::NanoBanana) =>
+            {
+                Some((Route::Legacy, Step::NanoBanana))
+            }
+            WhenBudgetExhausted::Legacy | WhenBudgetExhausted::Fallback => along,
+        }
     }
 
     fn go_on(
@@ -142,25 +217,32 @@ impl Render {
         rules: &ChainRules,
     ) {
         if now >= self.give_up_at {
-            return self.fail(FailureCode::TimedOut, now);
+            return self.settle_for_less(FailureCode::TimedOut, now);
         }
+        let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
+        self.google_failed |= self.step == Step::Gemini && !unfunded;
+        let code =
+            if unfunded { FailureCode::BudgetExhausted } else { FailureCode::ProviderUnavailable };
         if class == FailClass::Unknown && self.granted.is_some() {
-            return self.fail(FailureCode::ProviderUnavailable, now);
+            return self.settle_for_less(code, now);
         }
         if self.may_repeat(attempt, class, now, rules) {
             self.n = self.n.saturating_add(1);
-        } else if let Some(step) = self.next_step(rules) {
-            self.step = step;
-            self.n = 1;
-        } else if matches!(class, FailClass::Unfunded | FailClass::Deferred) {
-            return self.fail(FailureCode::BudgetExhausted, now);
+        } else if let Some((route, step)) = self.step_after(class, rules) {
+            self.go_to(route, step);
         } else {
-            return self.fail(FailureCode::ProviderUnavailable, now);
+            return self.settle_for_less(code, now);
         }
         if class == FailClass::Unknown {
             self.granted = Some(attempt.clone());
         }
         self.open_try(now, rules);
+    }
+
+    fn go_to(&mut self, route: Route, step: Step) {
+        self.served = route;
+        self.step = step;
+        self.n = 1;
     }
 
     /// Whether the same step is tried once more.
@@ -186,19 +268,35 @@ impl Render {
     /// Opens try `n` of the step; the lane follows the time that is left.
     fn open_try(&mut self, now: DateTime<Utc>, rules: &ChainRules) {
         let left = self.deadline_at - now;
-        if left < TimeDelta::seconds(rules.batch_min_deadline.into()) {
+        // Only Google has lanes.
+        let hurry = left < TimeDelta::seconds(rules.batch_min_deadline.into());
+        if self.step == Step::Gemini && hurry {
             self.lane = Lane::Online;
         }
         self.status = RenderStatus::Queued;
-        self.owe_hand_on(now);
+        self.owe_hand_on(now, rules);
     }
 
-    pub(crate) fn owe_hand_on(&mut self, now: DateTime<Utc>) {
+    pub(crate) fn owe_hand_on(&mut self, now: DateTime<Utc>, rules: &ChainRules) {
+        if self.n == 1 {
+            self.run_until = self.turn_ends(now, rules);
+        }
         self.to_join = self.lane == Lane::Batch && self.step == Step::Gemini;
         if !self.to_join {
-            self.open_attempts.insert(self.online_attempt());
+            self.open_attempts.insert(self.own_attempt());
         }
-        self.owe(Owed::HandOn, now);
+        self.owed.retain(|owed| !matches!(owed, Owed::HandOn { .. }));
+        self.owe(self.hand_on(), now);
+    }
+
+    /// When the step's turn ends: the steps that are left share the time from the deadline (or now,
+    /// if that is later) to the give-up time equally.
+    fn turn_ends(&self, now: DateTime<Utc>, rules: &ChainRules) -> DateTime<Utc> {
+        let after =
+            steps_after(self.served, self.step, self.request.accept_described, rules.available);
+        let turns = i32::try_from(after.count()).map_or(i32::MAX, |after| after + 1);
+        let from = self.deadline_at.max(now).min(self.give_up_at);
+        from + (self.give_up_at - from) / turns
     }
 
     fn fail(&mut self, code: FailureCode, now: DateTime<Utc>) {
@@ -210,7 +308,7 @@ impl Render {
         let now = status.ended_at().unwrap_or(self.give_up_at);
         self.status = status;
         self.to_join = false;
-        self.owed.remove(&Owed::HandOn);
+        self.owed.retain(|owed| !matches!(owed, Owed::HandOn { .. }));
         self.owe(Owed::Announce, now);
         for attempt in self.open_attempts.clone() {
             self.owe(Owed::Cancel(attempt), now);

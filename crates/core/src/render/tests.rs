@@ -4,11 +4,14 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::{
+    catalogue::Quality,
     contract::fixtures::{self, batch_id, start},
     outcome::{FailClass, Outcome, RenderOutcome},
     picture::Mime,
+    settings::WhenBudgetExhausted,
 };
 
+mod chain;
 mod model;
 
 const WHOLE_CHAIN: &[Step] = &[Step::Gemini, Step::PhotoMaker, Step::Sdxl];
@@ -20,8 +23,8 @@ fn at(seconds: i64) -> DateTime<Utc> {
     start() + TimeDelta::seconds(seconds)
 }
 
-fn rules(available: &[Step]) -> ChainRules {
-    ChainRules { available: available.to_vec(), batch_min_deadline: 1_800 }
+fn rules(available: &'static [Step]) -> ChainRules {
+    ChainRules { available, ..fixtures::rules() }
 }
 
 fn google_alone() -> ChainRules {
@@ -43,7 +46,8 @@ fn batch_attempt(n: u64) -> AttemptId {
 }
 
 fn handed_on(render: Render, now: DateTime<Utc>) -> Render {
-    render.struck(&[Owed::HandOn].into(), now)
+    let done = [render.hand_on()].into();
+    render.struck(&done, now)
 }
 
 fn attempt(render: &Render, step: Step, n: u32) -> AttemptId {
@@ -59,7 +63,11 @@ fn gave(render: &Render, outcome: Outcome, cost: u64) -> RenderOutcome {
 }
 
 fn image(render: &Render, cost: u64) -> RenderOutcome {
-    gave(render, Outcome::Image { picture: picture(), fidelity: Fidelity::Exact }, cost)
+    gave(
+        render,
+        Outcome::Image { picture: picture(), fidelity: Fidelity::Exact, size: Size::OneK },
+        cost,
+    )
 }
 
 fn failed(render: &Render, class: FailClass) -> RenderOutcome {
@@ -89,15 +97,20 @@ fn code(render: &Render) -> Option<FailureCode> {
 #[test]
 fn any_image_wins_while_the_render_has_not_ended() {
     let mut render = online();
-    let first = render.online_attempt();
+    let first = render.own_attempt();
     fail(&mut render, &[FailClass::Provider], &google_alone());
     // The first try was given up, and its picture comes all the same.
     let late = image(&render, 40_000);
     assert_eq!(render.apply(&first, &late, at(30), &google_alone()), Applied::Changed);
-    let won = RenderStatus::Succeeded { picture: picture(), fidelity: Fidelity::Exact, at: at(30) };
+    let won = RenderStatus::Succeeded {
+        picture: picture(),
+        fidelity: Fidelity::Exact,
+        size: Size::OneK,
+        at: at(30),
+    };
     assert_eq!(render.status, won);
     // The second still runs, and is told so.
-    let second = render.online_attempt();
+    let second = render.own_attempt();
     assert_eq!(render.owed, [Owed::Announce, Owed::Cancel(second.clone())].into());
     assert_eq!(render.due_at, Some(at(90)));
 
@@ -112,7 +125,7 @@ fn any_image_wins_while_the_render_has_not_ended() {
 #[test]
 fn a_stale_failure_never_advances_twice() {
     let mut render = online();
-    let first = render.online_attempt();
+    let first = render.own_attempt();
     let failure = failed(&render, FailClass::Provider);
     assert_eq!(render.apply(&first, &failure, at(10), &google_alone()), Applied::Changed);
     assert_eq!(render.n, 2);
@@ -144,7 +157,7 @@ fn a_failure_waits_for_the_other_attempts() {
 fn refused_content_ends_the_render_and_no_other_model_is_tried() {
     let mut render = online();
     let refusal = gave(&render, Outcome::Refused, 5_000);
-    let first = render.online_attempt();
+    let first = render.own_attempt();
     assert_eq!(render.apply(&first, &refusal, at(10), &rules(WHOLE_CHAIN)), Applied::Changed);
     assert_eq!(code(&render), Some(FailureCode::ContentRefused));
     assert_eq!((render.cost(), render.owed), (Micros::new(5_000), [Owed::Announce].into()));
@@ -196,7 +209,7 @@ fn the_chain_is_walked_to_its_end() {
     let mut render = online();
     fail(&mut render, &[FailClass::Unknown], &rules);
     assert_eq!((render.step, render.n, render.to_join), (Step::PhotoMaker, 1, false));
-    assert_eq!(render.online_attempt(), attempt(&render, Step::PhotoMaker, 1));
+    assert_eq!(render.own_attempt(), attempt(&render, Step::PhotoMaker, 1));
     fail(&mut render, &[FailClass::NoImage], &rules);
     assert_eq!((render.step, render.n), (Step::Sdxl, 1));
     fail(&mut render, &[FailClass::Provider; 3], &rules);
@@ -218,7 +231,7 @@ fn unfunded_takes_the_next_step_where_there_is_one() {
 #[test]
 fn the_give_up_time_ends_it_as_it_stands() {
     let mut render = online();
-    let open = render.online_attempt();
+    let open = render.own_attempt();
     assert_eq!(render.overdue(at(GIVE_UP - 1)), Applied::Ignored);
     assert_eq!(render.overdue(at(GIVE_UP)), Applied::Changed);
     assert_eq!(code(&render), Some(FailureCode::TimedOut));
@@ -232,7 +245,7 @@ fn the_give_up_time_ends_it_as_it_stands() {
 
     // A failure at the give-up time opens nothing new.
     let mut render = online();
-    let (open, failure) = (render.online_attempt(), failed(&render, FailClass::Provider));
+    let (open, failure) = (render.own_attempt(), failed(&render, FailClass::Provider));
     assert_eq!(render.apply(&open, &failure, at(GIVE_UP), &rules(WHOLE_CHAIN)), Applied::Changed);
     assert_eq!(code(&render), Some(FailureCode::TimedOut));
 }
@@ -264,14 +277,14 @@ fn the_lane_of_a_retry_follows_the_time_that_is_left() {
         assert_eq!(render.to_join, lane == Lane::Batch);
         let online_try = (lane == Lane::Online).then(|| attempt(&render, Step::Gemini, 2));
         assert_eq!(render.open_attempts, online_try.into_iter().collect());
-        assert_eq!(render.owed, [Owed::HandOn].into());
+        assert_eq!(render.owed, [render.hand_on()].into());
     }
 }
 
 #[test]
 fn each_attempt_is_billed_once() {
     let mut render = online();
-    let first = render.online_attempt();
+    let first = render.own_attempt();
     let paid = gave(&render, Outcome::Failed { class: FailClass::NoImage }, 9_000);
     assert_eq!(render.apply(&first, &paid, at(10), &google_alone()), Applied::Changed);
     assert_eq!(render.apply(&first, &paid, at(11), &google_alone()), Applied::Ignored);
@@ -279,7 +292,7 @@ fn each_attempt_is_billed_once() {
     let settled = gave(&render, Outcome::Failed { class: FailClass::Unknown }, 68_000);
     assert_eq!(render.apply(&first, &settled, at(12), &google_alone()), Applied::Changed);
     assert_eq!(render.n, 2);
-    let second = render.online_attempt();
+    let second = render.own_attempt();
     let won = image(&render, 40_000);
     assert_eq!(render.apply(&second, &won, at(20), &google_alone()), Applied::Changed);
     assert_eq!(render.cost(), Micros::new(108_000));
@@ -294,7 +307,7 @@ fn someone_looks_after_it_soon_while_something_is_owed() {
     assert_eq!(batched().due_at, Some(batched().give_up_at), "its batch is looked after");
 
     let mut render = standing;
-    let (open, won) = (render.online_attempt(), image(&render, 0));
+    let (open, won) = (render.own_attempt(), image(&render, 0));
     assert_eq!(render.apply(&open, &won, at(30), &google_alone()), Applied::Changed);
     assert_eq!(render.due_at, Some(at(90)));
     let done = render.owed.clone();
@@ -304,7 +317,7 @@ fn someone_looks_after_it_soon_while_something_is_owed() {
 #[test]
 fn nothing_owed_near_the_give_up_time_puts_its_end_off() {
     let mut render = online();
-    let (open, failure) = (render.online_attempt(), failed(&render, FailClass::Provider));
+    let (open, failure) = (render.own_attempt(), failed(&render, FailClass::Provider));
     let now = at(GIVE_UP - 5);
     assert_eq!(render.apply(&open, &failure, now, &google_alone()), Applied::Changed);
     assert_eq!((render.n, render.due_at), (2, Some(at(GIVE_UP))));
@@ -315,7 +328,7 @@ fn nothing_owed_near_the_give_up_time_puts_its_end_off() {
 fn a_try_that_nobody_heard_of_is_handed_on_again() {
     let mut render = online();
     assert_eq!(render.nudge(at(301)), Applied::Changed);
-    assert_eq!(render.owed, [Owed::HandOn].into());
+    assert_eq!(render.owed, [render.hand_on()].into());
     assert_eq!(render.nudge(at(302)), Applied::Ignored, "it owes that already");
     assert_eq!(batched().nudge(at(301)), Applied::Ignored, "its batch is looked after");
     let mut ended = online();

@@ -11,8 +11,7 @@ use crate::{
     catalogue::{BatchKey, Catalogue},
     chain::Step,
     ids::AttemptId,
-    lane::Lane,
-    messages::{RenderEnded, ToAccumulator, ToImagen, encode},
+    messages::{RenderEnded, ToAccumulator, ToImagen, ToReplicate, WireMessage, encode},
     ports::{Announcement, Batches, Bus, Clock, Outgoing, Queue, QueueName, Renders},
     render::{ChainRules, Owed, Render, RenderStatus},
 };
@@ -38,6 +37,7 @@ struct Sends {
     accumulator: Vec<Outgoing>,
     online: Vec<Outgoing>,
     jobs: Vec<Outgoing>,
+    replicate: Vec<Outgoing>,
     events: Vec<Announcement>,
 }
 
@@ -46,6 +46,7 @@ impl Sends {
         self.accumulator.extend(more.accumulator);
         self.online.extend(more.online);
         self.jobs.extend(more.jobs);
+        self.replicate.extend(more.replicate);
         self.events.extend(more.events);
     }
 }
@@ -85,35 +86,39 @@ impl Courier {
 
     async fn add(&self, sends: &mut Sends, row: &Render, owed: &Owed) -> Result<(), StageError> {
         match owed {
-            Owed::HandOn if row.lane == Lane::Batch && row.step == Step::Gemini => {
-                let message = ToAccumulator::Render {
-                    key: self.batch_key(row)?,
-                    order: row.order(&self.rules),
-                };
-                sends
-                    .accumulator
-                    .push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
-            }
-            Owed::HandOn => {
-                let message = ToImagen::Online {
-                    attempt_id: row.online_attempt(),
-                    order: row.order(&self.rules),
-                    wait: 0,
-                };
-                sends.online.push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
+            // Of a try that is over.
+            Owed::HandOn { .. } if *owed != row.hand_on() => {}
+            Owed::HandOn { .. } => {
+                let order = row.order(&self.rules);
+                let attempt_id = row.own_attempt();
+                if row.to_join {
+                    let message = ToAccumulator::Render { key: self.batch_key(row)?, order };
+                    sends.accumulator.push(outgoing(&message)?);
+                } else if row.step == Step::Gemini {
+                    sends.online.push(outgoing(&ToImagen::Online { attempt_id, order, wait: 0 })?);
+                } else {
+                    let message = ToReplicate::Start { attempt_id, order, wait: 0 };
+                    sends.replicate.push(outgoing(&message)?);
+                }
             }
             Owed::Announce => sends.events.extend(announcement(row)?),
             Owed::Ask(attempt_id) => {
-                let message = ToImagen::Republish { attempt_id: attempt_id.clone() };
-                sends.jobs.push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
+                let attempt_id = attempt_id.clone();
+                if attempt_id.step() == Some(Step::Gemini) {
+                    sends.jobs.push(outgoing(&ToImagen::Republish { attempt_id })?);
+                } else {
+                    sends.replicate.push(outgoing(&ToReplicate::Republish { attempt_id })?);
+                }
             }
             Owed::Cancel(attempt_id) => {
                 if self.nobody_waits(row, attempt_id).await? {
-                    let message = ToImagen::Cancel {
-                        attempt_id: attempt_id.clone(),
-                        render_id: row.id.clone(),
-                    };
-                    sends.jobs.push(Outgoing::now(encode(&message).map_err(StageError::reject)?));
+                    let (attempt_id, render_id) = (attempt_id.clone(), row.id.clone());
+                    if attempt_id.step() == Some(Step::Gemini) {
+                        sends.jobs.push(outgoing(&ToImagen::Cancel { attempt_id, render_id })?);
+                    } else {
+                        let message = ToReplicate::Cancel { attempt_id, render_id };
+                        sends.replicate.push(outgoing(&message)?);
+                    }
                 }
             }
         }
@@ -129,6 +134,9 @@ impl Courier {
 
     /// One render's end is no reason to cancel a job that others still wait for.
     async fn nobody_waits(&self, row: &Render, attempt: &AttemptId) -> Result<bool, StageError> {
+        if attempt.owner() == row.id.as_batch() {
+            return Ok(true);
+        }
         let Some(batch) = self.batches.get(&attempt.owner()).await? else {
             return Ok(true);
         };
@@ -151,6 +159,7 @@ impl Courier {
             (QueueName::Accumulator, sends.accumulator),
             (QueueName::ImagenOnline, sends.online),
             (QueueName::ImagenJobs, sends.jobs),
+            (QueueName::Replicate, sends.replicate),
         ];
         let messages = try_join_all(
             queues
@@ -203,17 +212,22 @@ impl Courier {
     }
 }
 
+pub(super) fn outgoing<T: WireMessage>(message: &T) -> Result<Outgoing, StageError> {
+    Ok(Outgoing::now(encode(message).map_err(StageError::reject)?))
+}
+
 /// The news of a render's end; the same bytes each time.
 fn announcement(row: &Render) -> Result<Option<Announcement>, StageError> {
     let id = format!("{}/ended", row.id);
     let ended = match &row.status {
-        RenderStatus::Succeeded { picture, fidelity, at } => RenderEnded::Completed {
+        RenderStatus::Succeeded { picture, fidelity, size, at } => RenderEnded::Completed {
             id,
             render_id: row.id.clone(),
             user_id: row.user_id.clone(),
             at: *at,
             picture: picture.clone(),
             fidelity: *fidelity,
+            size: *size,
         },
         RenderStatus::Failed { code, at } => RenderEnded::Failed {
             id,

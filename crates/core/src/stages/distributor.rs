@@ -11,8 +11,8 @@ use crate::{
     ids::{BatchId, JobName, RenderId},
     messages::{AttemptEvent, PipelineEvent},
     money::Micros,
-    ports::{Batches, Clock, Renders},
-    render::{Applied, Render},
+    ports::{Batches, Clock, Renders, SettingsSource},
+    render::{Applied, ChainRules, Render},
 };
 
 /// The `distributor` stage.
@@ -20,6 +20,7 @@ use crate::{
 pub struct Distributor {
     pub renders: Arc<dyn Renders>,
     pub batches: Arc<dyn Batches>,
+    pub settings: Arc<dyn SettingsSource>,
     pub clock: Arc<dyn Clock>,
     pub courier: Courier,
 }
@@ -81,11 +82,14 @@ impl Distributor {
             }
             PipelineEvent::Completed(event) => {
                 let status = BatchStatus::Completed { at: event.at };
-                self.finish(&event, status).await
+                self.finish(&event, Some(status)).await
             }
             PipelineEvent::Failed(event) => {
                 let status = BatchStatus::Failed { at: event.at };
-                self.finish(&event, status).await
+                self.finish(&event, Some(status)).await
+            }
+            PipelineEvent::PredictionCompleted(event) | PipelineEvent::PredictionFailed(event) => {
+                self.finish(&event, None).await
             }
             PipelineEvent::Overdue { render_id, .. } => {
                 let now = self.clock.now();
@@ -95,22 +99,31 @@ impl Distributor {
     }
 
     /// The last news of an attempt: every outcome is applied to its render.
-    async fn finish(&self, event: &AttemptEvent, status: BatchStatus) -> Result<(), StageError> {
+    async fn finish(
+        &self,
+        event: &AttemptEvent,
+        status: Option<BatchStatus>,
+    ) -> Result<(), StageError> {
         let by_render: BTreeMap<&RenderId, _> =
             event.outcomes.iter().map(|outcome| (&outcome.render_id, outcome)).collect();
         let ids: Vec<RenderId> = by_render.keys().map(|id| (*id).clone()).collect();
         let cost = event.outcomes.iter().map(|outcome| outcome.cost).sum();
         let now = self.clock.now();
-        let rules = &self.courier.rules;
+        let settings = self.settings.settings().await;
+        let when_budget_exhausted = settings.when_budget_exhausted;
+        let rules = &ChainRules { when_budget_exhausted, ..*self.courier.rules };
         let renders = self.change(&ids, |render| {
             by_render.get(&render.id).map_or(Applied::Ignored, |outcome| {
                 render.apply(&event.attempt_id, outcome, now, rules)
             })
         });
         // An Online render is its own batch and has no batch row.
-        let online = ids.first().is_some_and(|id| id.as_batch() == event.batch_id);
+        let own = ids.first().is_some_and(|id| id.as_batch() == event.batch_id);
         let batch = async {
-            if online { Ok(Vec::new()) } else { self.advance(&event.batch_id, status, cost).await }
+            match status.filter(|_| !own) {
+                Some(status) => self.advance(&event.batch_id, status, cost).await,
+                None => Ok(Vec::new()),
+            }
         };
         // The batch row is closed last: until then it is what asks for this news again.
         renders.await?;

@@ -1,10 +1,12 @@
 //! The rooms: each function's work, free of how it is woken.
 
 mod accumulator;
+mod buyer;
 mod courier;
 mod distributor;
 mod imagen;
 mod reconciler;
+mod replicate;
 mod router;
 
 use std::fmt;
@@ -14,11 +16,16 @@ use chrono::{DateTime, Utc};
 
 pub use self::{
     accumulator::Accumulator,
+    buyer::Buyer,
     courier::Courier,
     distributor::Distributor,
     imagen::Imagen,
     reconciler::{Found, Reconciler},
-    router::{AcceptError, Accepted, NewRender, Router, RouterConfig},
+    replicate::Replicate,
+    router::{
+        AcceptError, Accepted, Breaker, Caller, Health, HealthCache, NewRender, NewUpload, Page,
+        PictureLink, Router, RouterConfig, Upload,
+    },
 };
 use crate::ports::PortError;
 

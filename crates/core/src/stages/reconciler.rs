@@ -1,18 +1,22 @@
 //! Once a minute: finds what is owed or overdue, and only sends. Whatever it sends, the room that
 //! gets it decides by its own row whether there is anything to do.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{join3, try_join3};
 
-use super::{Courier, Invocation, StageError, courier::submission};
+use super::{
+    Courier, Invocation, StageError,
+    courier::{outgoing, submission},
+};
 use crate::{
     attempt::{Attempt, AttemptState},
     batch::{Batch, Nudge},
+    catalogue::Backend,
     ids::RenderId,
     lane::Lane,
-    messages::{PipelineEvent, ToAccumulator, ToImagen, WireMessage, encode},
+    messages::{PipelineEvent, RenderOrder, ToAccumulator, ToImagen, ToReplicate, encode},
     ports::{Attempts, Batches, Clock, Outgoing, Queue, QueueName, Renders},
     render::{Applied, Render},
 };
@@ -114,23 +118,38 @@ impl Reconciler {
     }
 
     async fn attempts_due(&self, rows: Vec<Attempt>) -> Result<(), StageError> {
-        let (mut online, mut jobs) = (Vec::new(), Vec::new());
+        let mut reminders: BTreeMap<QueueName, Vec<Outgoing>> = BTreeMap::new();
         for attempt in rows {
-            let to = if attempt.lane == Lane::Online { &mut online } else { &mut jobs };
-            if let Some(message) = self.reminder(&attempt).await? {
-                to.push(outgoing(&message)?);
+            let reminder = match (attempt.backend, attempt.lane) {
+                (Backend::Replicate, _) => {
+                    (QueueName::Replicate, self.for_replicate(&attempt).await?)
+                }
+                (_, Lane::Online) => (QueueName::ImagenOnline, self.for_imagen(&attempt).await?),
+                (_, Lane::Batch) => (QueueName::ImagenJobs, self.for_imagen(&attempt).await?),
+            };
+            if let (queue, Some(message)) = reminder {
+                reminders.entry(queue).or_default().push(message);
             }
         }
-        self.send(QueueName::ImagenOnline, online).await?;
-        self.send(QueueName::ImagenJobs, jobs).await
+        for (queue, messages) in reminders {
+            self.send(queue, messages).await?;
+        }
+        Ok(())
     }
 
-    /// What an attempt that stands still needs to hear.
-    async fn reminder(&self, attempt: &Attempt) -> Result<Option<ToImagen>, StageError> {
+    /// What an attempt at Google that stands still needs to hear.
+    async fn for_imagen(&self, attempt: &Attempt) -> Result<Option<Outgoing>, StageError> {
         let attempt_id = attempt.id.clone();
-        Ok(match &attempt.state {
+        let message = match &attempt.state {
+            AttemptState::Claimed { .. } | AttemptState::Waiting { .. }
+                if attempt.lane == Lane::Batch =>
+            {
+                let batch = self.batches.get(&attempt.batch_id).await?;
+                batch.map(|batch| submission(&batch, attempt.waits))
+            }
             AttemptState::Claimed { .. } | AttemptState::Waiting { .. } => {
-                self.purchase(attempt).await?
+                let order = self.order(attempt).await?;
+                order.map(|order| ToImagen::Online { attempt_id, order, wait: attempt.waits })
             }
             AttemptState::Sending { .. } | AttemptState::Held { .. } => {
                 Some(ToImagen::Resolve { attempt_id })
@@ -139,28 +158,43 @@ impl Reconciler {
             AttemptState::Settled { .. } | AttemptState::NeverBought { .. } => {
                 Some(ToImagen::Republish { attempt_id })
             }
-        })
+        };
+        message.as_ref().map(outgoing).transpose()
     }
 
-    /// The buying message, rebuilt from the rows.
-    async fn purchase(&self, attempt: &Attempt) -> Result<Option<ToImagen>, StageError> {
-        if attempt.lane == Lane::Batch {
-            let batch = self.batches.get(&attempt.batch_id).await?;
-            return Ok(batch.map(|batch| submission(&batch, attempt.waits)));
-        }
+    /// The same for an attempt at Replicate.
+    async fn for_replicate(&self, attempt: &Attempt) -> Result<Option<Outgoing>, StageError> {
+        let attempt_id = attempt.id.clone();
+        let message = match &attempt.state {
+            AttemptState::Claimed { .. } | AttemptState::Waiting { .. } => {
+                let order = self.order(attempt).await?;
+                order.map(|order| ToReplicate::Start { attempt_id, order, wait: attempt.waits })
+            }
+            AttemptState::Sending { .. } | AttemptState::Held { .. } => {
+                Some(ToReplicate::Resolve { attempt_id })
+            }
+            AttemptState::Submitted { seq, .. } => {
+                Some(ToReplicate::Poll { attempt_id, seq: *seq })
+            }
+            AttemptState::Settled { .. } | AttemptState::NeverBought { .. } => {
+                Some(ToReplicate::Republish { attempt_id })
+            }
+        };
+        message.as_ref().map(outgoing).transpose()
+    }
+
+    /// The order of an attempt for one render, rebuilt from its row.
+    async fn order(&self, attempt: &Attempt) -> Result<Option<RenderOrder>, StageError> {
         let ids: Vec<RenderId> =
             attempt.shares.iter().map(|share| share.render_id.clone()).collect();
         let render = self.renders.get(&ids).await?.into_iter().next();
-        Ok(render.map(|render| ToImagen::Online {
-            attempt_id: attempt.id.clone(),
-            order: render.order(&self.courier.rules),
-            wait: attempt.waits,
+        Ok(render.map(|render| {
+            let order = render.order(&self.courier.rules);
+            // Nothing more is bought for one that has ended.
+            let buy_before = if render.is_ended() { render.accepted_at } else { order.buy_before };
+            RenderOrder { step: attempt.step, buy_before, ..order }
         }))
     }
-}
-
-fn outgoing<T: WireMessage>(message: &T) -> Result<Outgoing, StageError> {
-    Ok(Outgoing::now(encode(message).map_err(StageError::reject)?))
 }
 
 fn overdue_message(id: &RenderId) -> Result<Outgoing, StageError> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tryon_core::{
     batch::{Batch, BatchPolicy, BatchStatus, SealReason},
     catalogue::BatchKey,
-    contract::fixtures::{batch_key, order, render, render_id, rules, start},
+    contract::fixtures::{batch_key, order, render, render_id, rules, start, unlimited},
     ids::BatchId,
     memory::{MemoryDatabase, SeededRandom},
     messages::RenderOrder,
@@ -125,7 +125,7 @@ impl World {
     async fn new() -> Self {
         let store = MemoryDatabase::new(chaos());
         for n in 0..RENDERS {
-            assert_eq!(store.insert(render(n)).await, Ok(Inserted::New));
+            assert_eq!(store.insert(render(n), unlimited()).await, Ok(Inserted::New));
         }
         let waits = (0..RENDERS).map(|n| (n, (1, true))).collect();
         let model = Model { waits, batches: vec![] };

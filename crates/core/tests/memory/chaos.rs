@@ -7,7 +7,7 @@ use futures_util::{TryStreamExt, future::join_all};
 use tryon_core::{
     batch::BatchPolicy,
     budget::Account,
-    contract::fixtures::{attempt, batch_key, order, render, start},
+    contract::fixtures::{attempt, batch_key, order, render, start, unlimited},
     memory::{
         Call, Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemoryQueues,
         Mishap, Rates, Rule, SeededRandom,
@@ -36,10 +36,12 @@ async fn every_accepted_render_is_gathered_once() {
     let clients = (0..8).map(|client| async move {
         for n in (0..30).map(|i| 1 + client * 30 + i) {
             let accepted = render(n);
-            let inserted = persist(async || database.insert(accepted.clone()).await).await;
+            let inserted =
+                persist(async || database.insert(accepted.clone(), unlimited()).await).await;
             assert!(match inserted {
                 Inserted::New => true,
                 Inserted::Existing(existing) => existing.id == accepted.id,
+                Inserted::Limited { .. } => false,
             });
             let orders = vec![order(&accepted)];
             let (key, policy) = (batch_key(), BatchPolicy::default());
@@ -142,7 +144,7 @@ async fn one_of_several_rows_meets_another_writer() {
     let database = MemoryDatabase::new(chaos.clone());
     let mut rows = Vec::new();
     for n in 0..4 {
-        database.insert(render(n)).await.unwrap();
+        database.insert(render(n), unlimited()).await.unwrap();
         rows.extend(Renders::get(&database, &[render(n).id]).await.unwrap());
     }
     chaos.fail_next(Call::RenderUpdate, Mishap::Conflict);

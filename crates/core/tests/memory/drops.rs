@@ -9,7 +9,9 @@ use bytes::Bytes;
 use tryon_core::{
     batch::BatchPolicy,
     budget::Account,
-    contract::fixtures::{attempt, batch_id, batch_key, online_render, order, render, start},
+    contract::fixtures::{
+        attempt, batch_id, batch_key, online_render, order, render, start, unlimited,
+    },
     memory::{
         MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemorySecrets, MemorySettings,
         Rule, SeededRandom,
@@ -17,8 +19,8 @@ use tryon_core::{
     money::Micros,
     picture::Mime,
     ports::{
-        Announcement, Attempts, Batches, Bus, Objects, Outgoing, Queue, QueueName, Renders, Secret,
-        SecretName, Secrets, SettingsSource,
+        Announcement, Attempts, Backlogs, Batches, Bus, Ledger, Objects, Outgoing, Queue,
+        QueueName, Renders, Secret, SecretName, Secrets, SettingsSource,
     },
     settings::Settings,
 };
@@ -53,16 +55,18 @@ async fn every_call_has_two() {
     let row = render(1);
     let database = MemoryDatabase::new(chaos.clone());
     let renders: &dyn Renders = &database;
-    assert_eq!(points(renders.insert(row.clone())), 2);
+    assert_eq!(points(renders.insert(row.clone(), unlimited())), 2);
     assert_eq!(points(renders.get(std::slice::from_ref(&row.id))), 2);
     assert_eq!(points(renders.update(std::slice::from_ref(&row))), 2);
     assert_eq!(points(renders.due(now, 1)), 2);
+    assert_eq!(points(renders.list(&row.user_id, None, 1)), 2);
     let batches: &dyn Batches = &database;
     let key = batch_key();
     assert_eq!(points(batches.append(&key, vec![order(&row)], now, &policy, &random)), 2);
     assert_eq!(points(batches.get(&batch_id(1))), 2);
     assert_eq!(points(batches.update(&database.batches()[0])), 2);
     assert_eq!(points(batches.due(now, 1)), 2);
+    assert_eq!(points(batches.open()), 2);
     let attempts = MemoryAttempts::new(chaos.clone());
     let open = attempt(1, &[]).open(Micros::ZERO, now, now);
     assert_eq!(points(attempts.write(&open)), 2);
@@ -72,12 +76,13 @@ async fn every_call_has_two() {
     let queues = queues(&chaos);
     assert_eq!(points(queues.send(QueueName::Accumulator, vec![])), 2);
     assert_eq!(points(queues.reject(QueueName::Accumulator, String::new(), "")), 2);
+    assert_eq!(points(queues.backlogs()), 2);
     let bus = MemoryBus::new(clock(), chaos.clone(), queues, Rule::of_the_house());
     assert_eq!(points(bus.publish(vec![])), 2);
     let objects = MemoryObjects::new(chaos.clone());
     assert_eq!(points(objects.put("a", Bytes::new(), Mime::Png)), 2);
     assert_eq!(points(objects.get("a")), 2);
-    assert_eq!(points(objects.head("a")), 2);
+    assert_eq!(points(objects.peek("a", 9)), 2);
     assert_eq!(points(objects.list("a")), 2);
     let settings = MemorySettings::new(Settings::default());
     assert_eq!(points(settings.settings()), 2);
@@ -88,9 +93,9 @@ async fn every_call_has_two() {
 #[tokio::test]
 async fn the_effect_lies_between_them() {
     let database = MemoryDatabase::new(chaos());
-    drop_at(database.insert(online_render(1)), 1);
+    drop_at(database.insert(online_render(1), unlimited()), 1);
     assert_eq!(database.renders().len(), 0);
-    drop_at(database.insert(online_render(1)), 2);
+    drop_at(database.insert(online_render(1), unlimited()), 2);
     assert_eq!(database.renders().len(), 1);
 
     let queues = queues(&chaos());

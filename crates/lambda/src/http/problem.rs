@@ -1,8 +1,14 @@
-use http::{
-    HeaderName, HeaderValue, StatusCode,
-    header::{ALLOW, RETRY_AFTER},
-};
+use chrono::{DateTime, Utc};
+use http::StatusCode;
 use serde_json::{Value, json};
+use tryon_core::{ports::PortError, stages::AcceptError};
+
+use super::{IDEMPOTENCY_KEY, patience::seconds_until, reply::Header};
+
+/// Nobody is sent away for longer, in seconds: a limit may be raised at any time.
+const LONGEST_WAIT: i64 = 3_600;
+/// What passes by itself has most likely passed then, in seconds.
+const SHORT_WAIT: i64 = 2;
 
 /// Why a request was not carried out. Its texts are ours; the only words of the caller in it are the
 /// names of fields.
@@ -23,6 +29,10 @@ enum Kind {
     ContentType,
     Field,
     KeyReused,
+    /// With the seconds to wait.
+    Limited(i64),
+    /// With the seconds to wait.
+    Unfunded(i64),
     Closed,
     Unavailable,
 }
@@ -36,8 +46,8 @@ impl Problem {
         Self::new(Kind::Unreadable, detail)
     }
 
-    pub(super) fn no_caller() -> Self {
-        Self::new(Kind::NoCaller, "the token names no subject")
+    pub(super) fn no_caller(detail: &str) -> Self {
+        Self::new(Kind::NoCaller, detail)
     }
 
     pub(super) fn not_found(detail: &str) -> Self {
@@ -60,27 +70,39 @@ impl Problem {
         Self { field: Some(field.into()), ..Self::new(Kind::Field, fix) }
     }
 
-    pub(super) fn key_reused() -> Self {
-        let detail = "this key was used with another body; take a new key for a new render";
-        Self { field: Some("idempotency-key".to_owned()), ..Self::new(Kind::KeyReused, detail) }
-    }
-
-    pub(super) fn closed() -> Self {
-        Self::new(Kind::Closed, "no renders are accepted for this user at present")
-    }
-
-    pub(super) fn unavailable() -> Self {
-        Self::new(Kind::Unavailable, "try again with the same idempotency key")
+    /// Why the stage did not do it.
+    pub(super) fn refused(error: AcceptError, now: DateTime<Utc>) -> Self {
+        let wait = |at| seconds_until(at, now).min(LONGEST_WAIT);
+        match error {
+            AcceptError::Field(error) => Self::field(error.field, error.fix),
+            AcceptError::KeyReused => {
+                let fix = "this key was used with another body; take a new key for a new render";
+                Self { field: Some(IDEMPOTENCY_KEY.to_owned()), ..Self::new(Kind::KeyReused, fix) }
+            }
+            AcceptError::RouteClosed => {
+                Self::new(Kind::Closed, "no renders are accepted for this user at present")
+            }
+            AcceptError::Limited { again_at } => {
+                let detail = "this user has had as many renders as an hour may bring";
+                Self::new(Kind::Limited(wait(again_at)), detail)
+            }
+            AcceptError::BudgetExhausted { again_at } => {
+                let detail = "the day's budget is spent; it begins anew at midnight UTC";
+                Self::new(Kind::Unfunded(wait(again_at)), detail)
+            }
+            AcceptError::Unavailable(reason) => unavailable(&reason),
+        }
     }
 
     pub(super) fn status(&self) -> StatusCode {
         self.kind.about().1
     }
 
-    pub(super) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+    pub(super) fn header(&self) -> Option<Header> {
         match self.kind {
-            Kind::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
-            Kind::Unavailable => Some((RETRY_AFTER, HeaderValue::from_static("2"))),
+            Kind::Method(allowed) => Some(("allow", allowed.to_owned())),
+            Kind::Limited(wait) | Kind::Unfunded(wait) => Some(("retry-after", wait.to_string())),
+            Kind::Unavailable => Some(("retry-after", SHORT_WAIT.to_string())),
             _ => None,
         }
     }
@@ -99,6 +121,18 @@ impl Problem {
         }
         document
     }
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        unavailable(&error.to_string())
+    }
+}
+
+/// The reason is for our eyes alone.
+pub(super) fn unavailable(reason: &str) -> Problem {
+    tracing::error!(reason, "request failed");
+    Problem::new(Kind::Unavailable, "try again; a render keeps its idempotency key")
 }
 
 impl Kind {
@@ -126,6 +160,12 @@ impl Kind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The idempotency key was used before",
             ),
+            Self::Limited(_) => {
+                ("hourly-limit", StatusCode::TOO_MANY_REQUESTS, "The hourly limit is reached")
+            }
+            Self::Unfunded(_) => {
+                ("budget-exhausted", StatusCode::TOO_MANY_REQUESTS, "The day's budget is spent")
+            }
             Self::Closed => ("closed", StatusCode::SERVICE_UNAVAILABLE, "Renders are closed"),
             Self::Unavailable => {
                 ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not available for the moment")

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use tryon_core::{
     contract::fixtures::start,
     memory::{Call, Chaos, MemoryQueues, Mishap, TokioClock},
-    messages::{PipelineEvent, ToAccumulator, ToImagen},
+    messages::{PipelineEvent, ToAccumulator, ToImagen, ToReplicate},
 };
 
 use super::*;
 use crate::{
-    AccumulatorHandler, DistributorHandler, ImagenHandler,
+    AccumulatorHandler, DistributorHandler, ImagenHandler, ReplicateHandler,
     handler::{Handler, HandlerError},
     testing::event,
 };
@@ -68,6 +68,7 @@ impl Room {
         let handler: Arc<dyn Handler> = match name.split('.').next() {
             Some("accumulator") => Arc::new(AccumulatorHandler::new(stage, rejects)),
             Some("imagen") => Arc::new(ImagenHandler::new(stage, rejects)),
+            Some("replicate") => Arc::new(ReplicateHandler::new(stage, rejects)),
             _ => Arc::new(DistributorHandler::new(stage, rejects)),
         };
         handler.call(event, Invocation { deadline: start() }).await
@@ -209,6 +210,14 @@ fn queues_are_known_by_arn() {
     assert_eq!(named("imagen-onlines-dev"), None);
 }
 
+#[tokio::test]
+async fn replicate_hears_of_its_own_queue_alone() {
+    let room = Room::new(Script::default());
+    assert!(room.failures("replicate.start").await.is_empty());
+    assert_eq!(room.stage.calls()[0][0]["type"], "start");
+    assert!(room.wake("replicate", event("imagen.online")).await.is_err());
+}
+
 #[test]
 fn the_events_of_the_repository_have_the_shape_of_their_types() {
     fn read<M: WireMessage>(name: &str) -> usize {
@@ -219,38 +228,10 @@ fn the_events_of_the_repository_have_the_shape_of_their_types() {
     assert_eq!(read::<ToAccumulator>("accumulator.poison"), 2);
     assert_eq!(read::<ToImagen>("imagen.submit"), 1);
     assert_eq!(read::<PipelineEvent>("distributor.groups"), 4);
-}
-
-/// What is logged, as a whole.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
+    for name in ["start", "upscale", "poll", "resolve", "cancel", "republish"] {
+        assert_eq!(read::<ToReplicate>(&format!("replicate.{name}")), 1, "{name}");
     }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn the_log_names_messages_and_quotes_none() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let room = Room::new(Script::failing("render", StageError::retry("not now")));
-    room.failures("accumulator.poison").await;
-    room.failures("imagen.online").await;
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(text.lines().count(), 5, "{text}");
-    assert!(
-        text.contains(&id(2)) && text.contains("019cb3a1-9e00-7000-8000-5f0c1d2e3a4b/gemini/1")
-    );
-    for private in ["alice", "denim", "daylight", "in/9b1d"] {
-        assert!(!text.contains(private), "{private} in {text}");
+    for name in ["prediction-completed", "prediction-failed"] {
+        assert_eq!(read::<PipelineEvent>(&format!("distributor.{name}")), 1, "{name}");
     }
 }

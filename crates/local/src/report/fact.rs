@@ -1,15 +1,20 @@
 //! What is remembered of a run: a few words a row, whatever its length.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tryon_core::{
     attempt::{Attempt, AttemptState},
     batch::{Batch, BatchStatus, Seal},
-    budget::Balance,
+    budget::{Account, Balance},
     catalogue::Quality,
+    chain::{Fidelity, Step},
+    ids::AttemptId,
     lane::Lane,
     money::Micros,
     picture::PictureRef,
     render::{Render, RenderStatus},
+    routing::Route,
 };
 
 /// What was left behind by a run.
@@ -19,24 +24,36 @@ pub struct Facts {
     pub renders: Vec<RenderFact>,
     /// In the order in which they were opened.
     pub batches: Vec<BatchFact>,
-    /// Summed over the outcomes of all attempts.
-    pub settled_by_attempts: Micros,
-    /// The Google account, summed over its days.
-    pub balance: Balance,
-    pub daily_budget: Micros,
+    /// Whose money went where.
+    pub accounts: BTreeMap<Account, AccountFact>,
     /// What went wrong on purpose, and how often it was seen.
     pub mishaps: Vec<(&'static str, u64)>,
+}
+
+/// One account.
+#[derive(Debug, Default)]
+pub struct AccountFact {
+    /// Summed over its days.
+    pub balance: Balance,
+    pub daily_budget: Micros,
+    /// Summed over the outcomes of all attempts.
+    pub settled_by_attempts: Micros,
 }
 
 /// One render.
 #[derive(Debug)]
 pub struct RenderFact {
     pub accepted_at: DateTime<Utc>,
+    /// What the hash said.
+    pub route: Route,
     pub lane: Lane,
     pub quality: Quality,
     /// Its status, or why it failed.
     pub outcome: &'static str,
     pub picture: Option<PictureRef>,
+    /// The step that made the picture; what enlarged it does not count.
+    pub made_by: Option<Step>,
+    pub fidelity: Option<Fidelity>,
     /// From acceptance to its end.
     pub took: Option<TimeDelta>,
     /// From acceptance to its deadline.
@@ -62,21 +79,32 @@ impl From<Render> for RenderFact {
             status => status.as_str(),
         };
         let cost = render.cost();
-        let picture = match render.status {
-            RenderStatus::Succeeded { picture, .. } => Some(picture),
-            _ => None,
+        let source = render.interim.as_ref().map(|interim| interim.picture.key.clone());
+        let (picture, fidelity) = match render.status {
+            RenderStatus::Succeeded { picture, fidelity, .. } => (Some(picture), Some(fidelity)),
+            _ => (None, None),
         };
+        let made_by =
+            picture.as_ref().and_then(|picture| step_of(source.as_ref().unwrap_or(&picture.key)));
         Self {
             accepted_at: render.accepted_at,
+            route: render.assigned,
             lane: render.lane,
             quality: render.request.quality,
             outcome,
             picture,
+            made_by,
+            fidelity,
             took: ended_at.map(|at| at - render.accepted_at),
             deadline: render.deadline_at - render.accepted_at,
             cost,
         }
     }
+}
+
+/// The step whose attempt kept a picture under this key.
+fn step_of(key: &str) -> Option<Step> {
+    AttemptId::from(key.strip_prefix("out/")?).step()
 }
 
 impl From<Batch> for BatchFact {
@@ -106,7 +134,8 @@ impl Facts {
         self.batches.extend(batches.into_iter().map(BatchFact::from));
         for attempt in attempts {
             if let AttemptState::Settled { outcomes, .. } = &attempt.state {
-                self.settled_by_attempts += outcomes.iter().map(|outcome| outcome.cost).sum();
+                let account = self.accounts.entry(attempt.account).or_default();
+                account.settled_by_attempts += outcomes.iter().map(|outcome| outcome.cost).sum();
             }
         }
     }

@@ -5,19 +5,24 @@ use std::{
 
 use chrono::TimeDelta;
 use comfy_table::Table;
-use tryon_core::{catalogue::Quality, lane::Lane};
+use tryon_core::{catalogue::Quality, lane::Lane, routing::Route};
 
 use super::{Facts, RenderFact, table};
 
 /// What a latency is measured with: the Online promise for sd and hd, else the render's own deadline.
 const ONLINE_TARGET: TimeDelta = TimeDelta::seconds(60);
 
+/// What is measured together.
+type Group = (Route, Lane, &'static str);
+/// How long a picture took, and how long it might take.
+type Latency = (TimeDelta, TimeDelta);
+
 /// Latencies of delivered pictures, shortest first.
-fn by_lane(facts: &Facts) -> BTreeMap<(Lane, &'static str), Vec<(TimeDelta, TimeDelta)>> {
+fn by_lane(facts: &Facts) -> BTreeMap<Group, Vec<Latency>> {
     let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for render in &facts.renders {
         if let (Some(took), Some(_)) = (render.took, &render.picture) {
-            let group = groups.entry((render.lane, kind(render))).or_default();
+            let group = groups.entry((render.route, render.lane, kind(render))).or_default();
             group.push((took, render.deadline));
         }
     }
@@ -36,20 +41,23 @@ fn kind(render: &RenderFact) -> &'static str {
 }
 
 /// The `percent`-th percentile by nearest rank.
-fn percentile(sorted: &[(TimeDelta, TimeDelta)], percent: usize) -> TimeDelta {
+fn percentile(sorted: &[Latency], percent: usize) -> TimeDelta {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted[rank - 1].0
 }
 
 pub(super) fn percentiles(facts: &Facts) -> Table {
-    let header = ["lane", "quality", "pictures", "P50", "P95", "max", "within deadline"];
-    let mut table = table(&header, 2);
-    for ((lane, kind_name), group) in by_lane(facts) {
+    let header = ["route", "lane", "quality", "pictures", "P50", "P95", "max", "within deadline"];
+    let mut table = table(&header, 3);
+    for ((route, lane, kind_name), group) in by_lane(facts) {
         let in_time = group.iter().filter(|(took, deadline)| took <= deadline).count();
         // What ended without a picture was not in time either.
-        let of_group = |render: &&RenderFact| (render.lane, kind(render)) == (lane, kind_name);
+        let of_group = |render: &&RenderFact| {
+            (render.route, render.lane, kind(render)) == (route, lane, kind_name)
+        };
         let ended = facts.renders.iter().filter(of_group).count();
         table.add_row([
+            route.to_string(),
             lane.to_string(),
             kind_name.to_owned(),
             group.len().to_string(),
@@ -65,12 +73,17 @@ pub(super) fn percentiles(facts: &Facts) -> Table {
 /// Says whether the Online promise was kept.
 pub(super) fn verdict(facts: &Facts, out: &mut impl Write) -> io::Result<()> {
     let groups = by_lane(facts);
-    let Some(online) = groups.get(&(Lane::Online, "sd, hd")) else {
+    let Some(online) = groups.get(&(Route::Gemini, Lane::Online, "sd, hd")) else {
         return Ok(());
     };
     let p95 = percentile(online, 95);
     let word = if p95 < ONLINE_TARGET { "kept" } else { "MISSED" };
-    writeln!(out, "\nP95 < {} for Online sd and hd: {word} ({})", human(ONLINE_TARGET), human(p95))
+    writeln!(
+        out,
+        "\nP95 < {} for Online sd and hd on the Gemini route: {word} ({})",
+        human(ONLINE_TARGET),
+        human(p95)
+    )
 }
 
 /// Seconds below two minutes, else minutes, else hours.

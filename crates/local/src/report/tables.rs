@@ -1,26 +1,58 @@
 use std::collections::BTreeMap;
 
 use comfy_table::Table;
-use tryon_core::{catalogue::Quality, lane::Lane, money::Micros};
+use tryon_core::{
+    catalogue::Quality,
+    chain::{Fidelity, Step},
+    lane::Lane,
+    money::Micros,
+    routing::Route,
+};
 
-use super::{Facts, human, table};
+use super::{Facts, RenderFact, human, table};
 
-/// Renders by lane, quality and outcome.
+/// Renders by route, lane, quality and outcome.
 pub(super) fn renders(facts: &Facts) -> Table {
-    let mut counts: BTreeMap<(Lane, Quality, &str), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(Route, Lane, Quality, &str), usize> = BTreeMap::new();
     for render in &facts.renders {
-        *counts.entry((render.lane, render.quality, render.outcome)).or_default() += 1;
+        *counts.entry((render.route, render.lane, render.quality, render.outcome)).or_default() +=
+            1;
     }
-    let mut table = table(&["lane", "quality", "outcome", "renders"], 3);
-    for ((lane, quality, outcome), count) in counts {
+    let mut table = table(&["route", "lane", "quality", "outcome", "renders"], 4);
+    for ((route, lane, quality, outcome), count) in counts {
         table.add_row([
+            route.to_string(),
             lane.to_string(),
             quality.to_string(),
             outcome.to_owned(),
             count.to_string(),
         ]);
     }
-    table.add_row(["all".into(), String::new(), String::new(), facts.renders.len().to_string()]);
+    let all = facts.renders.len().to_string();
+    table.add_row(["all".into(), String::new(), String::new(), String::new(), all]);
+    table
+}
+
+/// Delivered pictures by the step that made them.
+pub(super) fn steps(facts: &Facts) -> Table {
+    let mut counts: BTreeMap<(Route, Step, &str), usize> = BTreeMap::new();
+    for render in &facts.renders {
+        let Some((step, fidelity)) = render.made_by.zip(render.fidelity) else { continue };
+        let fidelity = match fidelity {
+            Fidelity::Exact => "exact",
+            Fidelity::Described => "described",
+        };
+        *counts.entry((render.route, step, fidelity)).or_default() += 1;
+    }
+    let mut table = table(&["route", "made by", "fidelity", "pictures"], 3);
+    for ((route, step, fidelity), count) in counts {
+        table.add_row([
+            route.to_string(),
+            step.to_string(),
+            fidelity.to_owned(),
+            count.to_string(),
+        ]);
+    }
     table
 }
 
@@ -42,34 +74,58 @@ pub(super) fn batches(facts: &Facts) -> Table {
     table
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Spent {
+    renders: usize,
     images: usize,
     cost: Micros,
 }
 
-/// Settled dollars per delivered image, by lane and quality.
-pub(super) fn costs(facts: &Facts) -> Table {
-    let mut spent: BTreeMap<(Lane, Quality), Spent> = BTreeMap::new();
-    let mut all = Spent::default();
-    for render in &facts.renders {
-        for sum in [&mut all, spent.entry((render.lane, render.quality)).or_default()] {
-            sum.images += usize::from(render.picture.is_some());
-            sum.cost += render.cost;
-        }
+impl Spent {
+    fn of<'a>(renders: impl Iterator<Item = &'a RenderFact>) -> Self {
+        renders.fold(Self::default(), |sum, render| Self {
+            renders: sum.renders + 1,
+            images: sum.images + usize::from(render.picture.is_some()),
+            cost: sum.cost + render.cost,
+        })
     }
-    let mut table = table(&["lane", "quality", "images", "settled", "$ per image"], 2);
-    for ((lane, quality), sum) in spent {
-        table.add_row(cost_row([lane.to_string(), quality.to_string()], &sum));
+
+    fn each(self) -> String {
+        let each = self.cost.usd() / self.images.max(1) as f64;
+        if self.images == 0 { "-".to_owned() } else { format!("{each:.4}") }
     }
-    table.add_row(cost_row(["all".into(), String::new()], &all));
-    table
 }
 
-fn cost_row([lane, quality]: [String; 2], spent: &Spent) -> [String; 5] {
-    let each = spent.cost.usd() / spent.images.max(1) as f64;
-    let each = if spent.images == 0 { "-".to_owned() } else { format!("{each:.4}") };
-    [lane, quality, spent.images.to_string(), spent.cost.to_string(), each]
+/// Settled dollars per delivered image: the routes side by side, by quality. What a fallback cost
+/// counts for the route that the render was assigned to.
+pub(super) fn costs(facts: &Facts) -> Table {
+    type Column = (&'static str, fn(&RenderFact) -> bool);
+    let columns: [Column; 4] = [
+        ("gemini, online", |r| (r.route, r.lane) == (Route::Gemini, Lane::Online)),
+        ("gemini, batch", |r| (r.route, r.lane) == (Route::Gemini, Lane::Batch)),
+        ("gemini, all", |r| r.route == Route::Gemini),
+        ("legacy", |r| r.route == Route::Legacy),
+    ];
+    let spent = |quality: Option<Quality>| {
+        columns.map(|(_, is_of)| {
+            let of_quality = |r: &&RenderFact| quality.is_none_or(|quality| r.quality == quality);
+            Spent::of(facts.renders.iter().filter(of_quality).filter(|r| is_of(r)))
+        })
+    };
+    let names = columns.map(|(name, _)| name);
+    let mut table = table(&[&["$ per image"][..], &names[..]].concat(), 1);
+    let mut row = |name: String, cells: [String; 4]| {
+        table.add_row([vec![name], cells.to_vec()].concat());
+    };
+    for quality in Quality::ALL {
+        row(quality.to_string(), spent(Some(quality)).map(Spent::each));
+    }
+    let all = spent(None);
+    row("all".to_owned(), all.map(Spent::each));
+    row("renders".to_owned(), all.map(|spent| spent.renders.to_string()));
+    row("images".to_owned(), all.map(|spent| spent.images.to_string()));
+    row("settled".to_owned(), all.map(|spent| spent.cost.to_string()));
+    table
 }
 
 pub(super) fn mishaps(facts: &Facts) -> Table {

@@ -1,11 +1,15 @@
 //! Requests to the router, as API Gateway hands them on.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tryon_core::stages::Invocation;
 
 use super::{TIMEOUT, World};
+
+const ACCOUNT: &str = "000000000000";
 
 /// An answer that is no 202, from its problem document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,44 +49,137 @@ impl World {
     }
 }
 
-/// `POST /v1/renders` by a trusted backend (payload v2, no authorizer claims).
+/// `POST /v1/renders` by a trusted backend.
 pub fn post_renders(body: &Value, idempotency_key: &str) -> Value {
-    json!({
-        "version": "2.0",
-        "routeKey": "POST /v1/renders",
-        "rawPath": "/v1/renders",
-        "rawQueryString": "",
-        "headers": {
-            "content-type": "application/json",
-            "idempotency-key": idempotency_key,
-            "host": "localhost",
-        },
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "local",
-            "authorizer": {"iam": {
-                "accessKey": "local",
-                "accountId": "000000000000",
-                "callerId": "local",
-                "userArn": "arn:aws:iam::000000000000:role/shop",
-                "userId": "local",
-            }},
-            "domainName": "localhost",
-            "domainPrefix": "local",
-            "http": {
-                "method": "POST",
-                "path": "/v1/renders",
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": "tryon",
+    let headers = [
+        ("content-type", "application/json"),
+        ("idempotency-key", idempotency_key),
+        ("host", "localhost"),
+        ("user-agent", "tryon"),
+    ];
+    let call = ApiCall {
+        method: "POST",
+        path: "/v1/renders",
+        query: "",
+        protocol: "HTTP/1.1",
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        cookies: Vec::new(),
+        body: Some(Text::Plain(body.to_string())),
+        request_id: idempotency_key,
+        at: DateTime::UNIX_EPOCH,
+        caller: Caller::Backend,
+    };
+    call.event()
+}
+
+/// A request as API Gateway sees it.
+pub(crate) struct ApiCall<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) protocol: &'a str,
+    /// By their names in lower case, without cookies.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) cookies: Vec<String>,
+    pub(crate) body: Option<Text>,
+    pub(crate) request_id: &'a str,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) caller: Caller,
+}
+
+/// A body as an event carries it.
+pub(crate) enum Text {
+    Plain(String),
+    Base64(String),
+}
+
+/// Whom the authorizer of a route has found.
+pub(crate) enum Caller {
+    /// The route has no authorizer.
+    Nobody,
+    /// A trusted backend, which signs its requests (IAM).
+    Backend,
+    /// The claims of a token, and its scopes.
+    Token { claims: BTreeMap<String, String>, scopes: Option<Vec<String>> },
+}
+
+impl ApiCall<'_> {
+    /// The event that the function gets (payload v2). What is empty is left out, as API Gateway does.
+    pub(crate) fn event(self) -> Value {
+        let header = |name: &str| self.headers.get(name).map(String::as_str).unwrap_or_default();
+        let domain = header("host").rsplit_once(':').map_or(header("host"), |(name, _)| name);
+        let mut event = json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": self.path,
+            "rawQueryString": self.query,
+            "requestContext": {
+                "accountId": ACCOUNT,
+                "apiId": "local",
+                "domainName": domain,
+                "domainPrefix": "local",
+                "http": {
+                    "method": self.method,
+                    "path": self.path,
+                    "protocol": self.protocol,
+                    // Nobody else can reach a local run.
+                    "sourceIp": "127.0.0.1",
+                    "userAgent": header("user-agent"),
+                },
+                "requestId": self.request_id,
+                "routeKey": "$default",
+                "stage": "$default",
+                "time": self.at.format("%d/%b/%Y:%H:%M:%S %z").to_string(),
+                "timeEpoch": self.at.timestamp_millis(),
             },
-            "requestId": idempotency_key,
-            "routeKey": "POST /v1/renders",
-            "stage": "$default",
-            "time": "01/Jan/2026:00:00:00 +0000",
-            "timeEpoch": 0,
-        },
-        "body": body.to_string(),
-        "isBase64Encoded": false,
-    })
+            "isBase64Encoded": matches!(self.body, Some(Text::Base64(_))),
+        });
+        event["headers"] = json!(self.headers);
+        if !self.cookies.is_empty() {
+            event["cookies"] = json!(self.cookies);
+        }
+        if !self.query.is_empty() {
+            event["queryStringParameters"] = json!(parameters(self.query));
+        }
+        if let Some(Text::Plain(text) | Text::Base64(text)) = self.body {
+            event["body"] = Value::String(text);
+        }
+        if let Some(authorizer) = self.caller.authorizer() {
+            event["requestContext"]["authorizer"] = authorizer;
+        }
+        event
+    }
+}
+
+impl Caller {
+    fn authorizer(self) -> Option<Value> {
+        match self {
+            Self::Nobody => None,
+            Self::Backend => Some(json!({"iam": {
+                "accessKey": "local",
+                "accountId": ACCOUNT,
+                "callerId": "local",
+                "userArn": format!("arn:aws:iam::{ACCOUNT}:role/shop"),
+                "userId": "local",
+            }})),
+            Self::Token { claims, scopes } => {
+                Some(json!({"jwt": {"claims": claims, "scopes": scopes}}))
+            }
+        }
+    }
+}
+
+/// What a query asks; values of one name joined by commas.
+fn parameters(query: &str) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        parameters
+            .entry(name.into_owned())
+            .and_modify(|values: &mut String| {
+                values.push(',');
+                values.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    parameters
 }

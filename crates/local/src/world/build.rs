@@ -8,20 +8,28 @@ use tryon_core::{
     chain::Step,
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemoryQueues,
+        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects, MemoryQueues,
         MemorySecrets, MemorySettings, Rule, SeededRandom,
     },
-    ports::{Clock, HttpTransport, OnlineProvider, Random, Secret, SecretName},
+    ports::{Clock, HttpTransport, OnlineProvider, Random, Secret, SecretName, SettingsSource},
     render::ChainRules,
-    stages::{Accumulator, Courier, Distributor, Imagen, Reconciler, Router, RouterConfig},
+    settings::WhenBudgetExhausted,
+    stages::{
+        Accumulator, Buyer, Courier, Distributor, Imagen, Reconciler, Replicate, Router,
+        RouterConfig,
+    },
 };
 use tryon_lambda::{
-    AccumulatorHandler, DistributorHandler, ImagenHandler, ReconcilerHandler, RouterHandler,
+    AccumulatorHandler, DistributorHandler, ImagenHandler, ReconcilerHandler, ReplicateHandler,
+    RouterHandler,
 };
-use tryon_providers::google::{Auth, Connection, GeminiBatch, GeminiOnline, Host};
+use tryon_providers::{
+    google::{Auth, Connection, GeminiBatch, GeminiOnline, Host},
+    replicate::ReplicateClient,
+};
 use tryon_sandbox::Sandbox;
 
-use super::{Functions, World, WorldConfig};
+use super::{Functions, World, WorldConfig, bucket::LocalBucket};
 
 impl World {
     /// Builds a world on `clock`, against a sandbox in this process.
@@ -42,6 +50,7 @@ impl World {
         let bus =
             MemoryBus::new(clock.clone(), chaos.clone(), queues.clone(), Rule::of_the_house());
         let objects = MemoryObjects::new(chaos.clone());
+        let settings = Arc::new(MemorySettings::new(config.settings));
         let parts = Parts {
             database: Arc::new(MemoryDatabase::new(chaos.clone())),
             attempts: Arc::new(MemoryAttempts::new(chaos.clone())),
@@ -51,11 +60,18 @@ impl World {
             } else {
                 objects
             }),
-            settings: Arc::new(MemorySettings::new(config.settings)),
+            settings: config.knobs.unwrap_or_else(|| settings.clone()),
             random: Arc::new(SeededRandom::new(config.seed)),
             transport: transport(&sandbox),
             lanes: LaneRules::default(),
+            steps: config.steps,
             salt: config.salt,
+            hourly_limit: config.hourly_limit,
+            links: Arc::new(MemoryLinks::new(
+                config.pictures_url,
+                &config.seed.to_le_bytes(),
+                clock.clone(),
+            )),
             queues,
             chaos,
             catalogue,
@@ -63,6 +79,8 @@ impl World {
             clock,
         };
         let functions = parts.functions();
+        let bucket = LocalBucket { links: parts.links.clone(), objects: parts.objects.clone() };
+        parts.sandbox.set_bucket(Arc::new(bucket));
         Ok(Self {
             clock: parts.clock,
             chaos: parts.chaos,
@@ -71,7 +89,8 @@ impl World {
             queues: parts.queues,
             bus: parts.bus,
             objects: parts.objects,
-            settings: parts.settings,
+            links: parts.links,
+            settings,
             sandbox: parts.sandbox,
             catalogue: parts.catalogue,
             functions,
@@ -88,12 +107,15 @@ struct Parts {
     queues: Arc<MemoryQueues>,
     bus: Arc<MemoryBus>,
     objects: Arc<MemoryObjects>,
-    settings: Arc<MemorySettings>,
+    settings: Arc<dyn SettingsSource>,
     sandbox: Sandbox,
     transport: Arc<dyn HttpTransport>,
     catalogue: Arc<Catalogue>,
+    links: Arc<MemoryLinks>,
     lanes: LaneRules,
+    steps: &'static [Step],
     salt: String,
+    hourly_limit: u32,
 }
 
 impl Parts {
@@ -105,6 +127,10 @@ impl Parts {
                 self.queues.clone(),
             )),
             imagen: Arc::new(ImagenHandler::new(Arc::new(self.imagen()), self.queues.clone())),
+            replicate: Arc::new(ReplicateHandler::new(
+                Arc::new(self.replicate()),
+                self.queues.clone(),
+            )),
             distributor: Arc::new(DistributorHandler::new(
                 Arc::new(self.distributor()),
                 self.queues.clone(),
@@ -122,8 +148,9 @@ impl Parts {
             clock: self.clock.clone(),
             catalogue: self.catalogue.clone(),
             rules: Arc::new(ChainRules {
-                available: vec![Step::Gemini],
+                available: self.steps,
                 batch_min_deadline: self.lanes.batch_min_deadline,
+                when_budget_exhausted: WhenBudgetExhausted::default(),
             }),
         }
     }
@@ -132,11 +159,18 @@ impl Parts {
         Router {
             renders: self.database.clone(),
             objects: self.objects.clone(),
+            links: self.links.clone(),
+            ledger: self.attempts.clone(),
+            backlogs: self.queues.clone(),
             settings: self.settings.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             courier: self.courier(),
-            config: RouterConfig { salt: self.salt.clone(), lanes: self.lanes },
+            config: RouterConfig {
+                salt: self.salt.clone(),
+                lanes: self.lanes,
+                hourly_limit: self.hourly_limit,
+            },
         }
     }
 
@@ -150,18 +184,8 @@ impl Parts {
         }
     }
 
-    fn imagen(&self) -> Imagen {
-        let key = Secret::new(self.sandbox.service_account_json());
-        let secrets = MemorySecrets::new(self.chaos.clone(), [(SecretName::ServiceAccount, key)]);
-        let google = Connection::new(
-            self.transport.clone(),
-            Arc::new(secrets),
-            self.settings.clone(),
-            self.clock.clone(),
-        );
-        let online: Arc<dyn OnlineProvider> =
-            Arc::new(GeminiOnline::new(google.clone(), self.objects.clone(), Host::Vertex));
-        Imagen {
+    fn buyer(&self) -> Buyer {
+        Buyer {
             attempts: self.attempts.clone(),
             queue: self.queues.clone(),
             bus: self.bus.clone(),
@@ -170,6 +194,35 @@ impl Parts {
             clock: self.clock.clone(),
             random: self.random.clone(),
             catalogue: self.catalogue.clone(),
+        }
+    }
+
+    /// A secret that this function alone may read.
+    fn secret(&self, name: SecretName, text: impl Into<String>) -> Arc<MemorySecrets> {
+        Arc::new(MemorySecrets::new(self.chaos.clone(), [(name, Secret::new(text))]))
+    }
+
+    fn replicate(&self) -> Replicate {
+        let token = self.secret(SecretName::ReplicateToken, self.sandbox.replicate_token());
+        Replicate {
+            buyer: self.buyer(),
+            predictions: Arc::new(ReplicateClient::new(
+                self.transport.clone(),
+                token,
+                self.links.clone(),
+                self.clock.clone(),
+            )),
+        }
+    }
+
+    fn imagen(&self) -> Imagen {
+        let key = self.secret(SecretName::ServiceAccount, self.sandbox.service_account_json());
+        let google =
+            Connection::new(self.transport.clone(), key, self.settings.clone(), self.clock.clone());
+        let online: Arc<dyn OnlineProvider> =
+            Arc::new(GeminiOnline::new(google.clone(), self.objects.clone(), Host::Vertex));
+        Imagen {
+            buyer: self.buyer(),
             online: BTreeMap::from([(Backend::GeminiOnline, online)]),
             batch: Arc::new(GeminiBatch::new(google, self.objects.clone(), Auth::Bearer)),
         }
@@ -179,6 +232,7 @@ impl Parts {
         Distributor {
             renders: self.database.clone(),
             batches: self.database.clone(),
+            settings: self.settings.clone(),
             clock: self.clock.clone(),
             courier: self.courier(),
         }

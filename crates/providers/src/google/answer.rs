@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::Engine;
 use serde::Deserialize;
 use tryon_core::{
     catalogue::Usage,
@@ -14,12 +11,7 @@ use tryon_core::{
     ports::{Answer, RowAnswer},
 };
 
-use super::read::{count, enum_word};
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use crate::read::{BASE64, count, enum_word};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -166,9 +166,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::google::{
-        read::whole,
-        testing::{FakeObjects, block_on, picture},
+    use crate::{
+        google::testing::FakeObjects,
+        read::{ReadError, whole},
+        testing::{block_on, picture},
     };
 
     fn send(objects: FakeObjects, segments: Segments) -> (Result<Bytes, io::ErrorKind>, u64, bool) {
@@ -177,8 +178,8 @@ mod tests {
         let length = body.length();
         let sent = block_on(whole(body.into_stream(), usize::MAX));
         let sent = sent.map_err(|error| match error {
-            crate::google::read::ReadError::Cut(kind) => kind,
-            crate::google::read::ReadError::TooLarge(_) => unreachable!(),
+            ReadError::Cut(kind) => kind,
+            ReadError::TooLarge(_) => unreachable!(),
         });
         (sent, length, broke.happened())
     }

@@ -13,9 +13,10 @@ use tryon_core::{
 
 use super::{
     Auth, SCOPES,
-    errors::{Purpose, Refusal, not_created, rejected},
+    errors::Refusal,
     token::{Token, TokenSource},
 };
+use crate::errors::{Purpose, not_created, rejected};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 

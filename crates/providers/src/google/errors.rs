@@ -7,47 +7,16 @@ use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
 use serde_json::Value;
 use tryon_core::{
     outcome::FailClass,
-    ports::{ByteStream, CallError, TransportError},
+    ports::{ByteStream, CallError},
 };
 
-use super::read::{enum_word, whole};
+use crate::{
+    errors::{Purpose, not_created, rejected},
+    read::{enum_word, whole},
+};
 
 /// How much of an error answer is read, in bytes.
 const MOST: usize = 64 * 1_024;
-
-/// What a call is for, which decides what its loss means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Billed and not idempotent: once lost, nobody knows.
-    Purchase,
-    /// Costs nothing and may be repeated.
-    Free,
-}
-
-impl Purpose {
-    /// Sent, and no usable answer came.
-    pub(super) fn lost(self, reason: impl Into<String>) -> CallError {
-        match self {
-            Self::Purchase => CallError::Unknown(reason.into()),
-            Self::Free => not_created(reason, None),
-        }
-    }
-
-    pub(super) fn transport(self, error: &TransportError) -> CallError {
-        match error {
-            TransportError::NotConnected(_) => not_created(error.to_string(), None),
-            TransportError::NoAnswer(_) => self.lost(error.to_string()),
-        }
-    }
-}
-
-pub(super) fn not_created(reason: impl Into<String>, retry_after: Option<Duration>) -> CallError {
-    CallError::NotCreated { reason: reason.into(), retry_after }
-}
-
-pub(super) fn rejected(class: FailClass, reason: impl Into<String>) -> CallError {
-    CallError::Rejected { class, reason: reason.into() }
-}
 
 /// An answer with an error status.
 #[derive(Debug, PartialEq, Eq)]
@@ -165,15 +134,6 @@ mod tests {
         for status in [400, 413, 422] {
             assert_eq!(of(status), ["invalid"; 2], "{status}");
         }
-    }
-
-    #[test]
-    fn what_the_transport_means() {
-        let refused = TransportError::NotConnected("refused".to_owned());
-        let silent = TransportError::NoAnswer("timeout".to_owned());
-        assert_eq!(kind(&Purpose::Purchase.transport(&refused)), "not created");
-        assert_eq!(kind(&Purpose::Purchase.transport(&silent)), "unknown");
-        assert_eq!(kind(&Purpose::Free.transport(&silent)), "not created");
     }
 
     #[test]

@@ -110,7 +110,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::google::testing::{KEY_ID, key_json, now};
+    use crate::{
+        google::testing::{KEY_ID, key_json},
+        testing::now,
+    };
 
     #[test]
     fn names_the_field_that_is_missing() {

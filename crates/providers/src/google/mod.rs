@@ -9,13 +9,10 @@ mod errors;
 pub mod key;
 pub mod online;
 mod pictures;
-mod prompt;
-mod read;
 mod request;
 #[cfg(test)]
 mod testing;
 pub mod token;
-mod url;
 
 pub use self::{
     batch::GeminiBatch,

@@ -15,14 +15,12 @@ use tryon_core::{
 };
 
 use super::{
-    Connection, DEVELOPER_URL, Host, VERTEX_URL,
-    answer::Response,
-    body::Broke,
-    connection::Access,
+    Connection, DEVELOPER_URL, Host, VERTEX_URL, answer::Response, body::Broke, connection::Access,
+    pictures, request,
+};
+use crate::{
     errors::{Purpose, not_created, rejected},
-    pictures,
     read::whole,
-    request,
     url::encode,
 };
 

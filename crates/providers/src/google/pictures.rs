@@ -7,7 +7,7 @@ use tryon_core::{
     ports::{CallError, Objects, PortError},
 };
 
-use super::errors::{not_created, rejected};
+use crate::errors::{not_created, rejected};
 
 /// How many pictures are looked up at once.
 const AT_ONCE: usize = 16;
@@ -25,8 +25,8 @@ pub(super) async fn check(
 /// The `n`-th picture; its key may name a customer and stays out of reasons.
 async fn look(objects: &dyn Objects, picture: &PictureRef, n: u32) -> Result<(), CallError> {
     let wrong = |what: &str| rejected(FailClass::Invalid, format!("input picture {n}: {what}"));
-    match objects.head(&picture.key).await {
-        Ok(Some(info)) if info.bytes == picture.bytes => Ok(()),
+    match objects.peek(&picture.key, 0).await {
+        Ok(Some(look)) if look.bytes == picture.bytes => Ok(()),
         Ok(Some(_)) => Err(wrong("another length than expected")),
         Ok(None) => Err(wrong("not there")),
         Err(PortError::Broken(_)) => Err(wrong("cannot be read")),

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use tryon_core::{catalogue::Entry, messages::RenderOrder};
 
-use super::{body::Segments, prompt};
+use super::body::Segments;
+use crate::prompt;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,7 +63,7 @@ fn write(segments: &mut Segments, order: &RenderOrder, entry: &Entry) -> serde_j
             .map(|level| ThinkingConfig { thinking_level: level.as_str() }),
         max_output_tokens: entry.max_output_tokens,
     };
-    let prompt = prompt::fill(&entry.prompt, request);
+    let prompt = prompt::shown(&entry.prompt, request);
     segments.text(r#"{"contents":[{"role":"user","parts":[{"text":"#);
     segments.text(&serde_json::to_string(&prompt)?);
     for picture in request.pictures() {

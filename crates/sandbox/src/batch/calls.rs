@@ -36,7 +36,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
         if let Some(next) = next {
             body.insert("nextPageToken".to_owned(), next.to_string().into());
         }
-        Ok(ok(&Value::Object(body)))
+        Ok::<_, ApiError>(ok(&Value::Object(body)))
     })
     .await
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tryon_core::lane::Lane;
 
 use crate::{
-    Charge,
+    Charge, Provider,
     faults::Fault,
     generate::{Order, Outcome},
     models::nanos,
@@ -163,6 +163,7 @@ impl Job {
         });
         at.into_iter().zip(std::iter::once(billed)).flat_map(move |(at, billed)| {
             billed.map(move |(row, nanos)| Charge {
+                provider: Provider::Google,
                 attempt: self.display_name.clone(),
                 key: row.key.clone().unwrap_or_default(),
                 model: self.model.clone(),

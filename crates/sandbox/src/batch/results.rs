@@ -55,7 +55,7 @@ pub(crate) async fn download(
             row(&app, &id, place, cut.is_some_and(|cut| sent >= cut))
         });
         // Whatever follows the break is never asked for.
-        Ok(Response::new(Body::from_stream(stream::iter(rows))))
+        Ok::<_, ApiError>(Response::new(Body::from_stream(stream::iter(rows))))
     })
     .await
 }

@@ -123,6 +123,16 @@ impl Canvas {
     }
 }
 
+/// A part of a side, or a multiple.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a side of a picture, which is short"
+)]
+pub(super) fn share(side: u32, part: f64) -> u32 {
+    (f64::from(side) * part).round().max(1.0) as u32
+}
+
 fn mix(below: &mut [u8; 3], above: [u8; 3], alpha: u8) {
     let alpha = u32::from(alpha);
     for (below, above) in below.iter_mut().zip(above) {

@@ -7,87 +7,125 @@ mod garment;
 mod jpeg;
 mod label;
 mod person;
+mod png;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use tryon_core::picture::Mime;
 
 use self::{cache::Cache, canvas::Canvas};
 use crate::{
-    Pictures,
-    generate::Order,
-    lots,
+    Pictures, lots,
     shelf::{Input, lock},
 };
 
-/// What the strip says.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Label<'a> {
-    pub(crate) model: &'a str,
-    pub(crate) size: &'a str,
-    pub(crate) ratio: &'a str,
-    pub(crate) thinking: &'a str,
+/// What is drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct Drawing {
+    pub(crate) manner: Manner,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// The person first.
+    pub(crate) pictures: Vec<Arc<Input>>,
+    /// What the strip says.
+    pub(crate) label: String,
+    /// JPEG or PNG.
+    pub(crate) mime: Mime,
 }
 
-impl Label<'_> {
-    fn text(&self) -> String {
-        format!("{}  {} {}  {}", self.model, self.size, self.ratio, self.thinking)
-    }
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Manner {
+    /// The person with the garments laid on.
+    Dressed,
+    /// The person alone, since the garments are but words; without one, a stranger.
+    Described,
+    /// The first picture so many times as large, whatever size is asked for.
+    Enlarged { times: f64 },
+}
+
+/// The longest side of an enlarged picture.
+const LONGEST: u32 = 4_096;
+
+/// A picture that shows nothing.
+#[derive(Debug)]
+struct Tiny {
+    jpeg: Bytes,
+    png: Bytes,
 }
 
 #[derive(Debug)]
 pub(crate) struct Artist {
     pictures: Pictures,
-    tiny: Bytes,
+    tiny: Tiny,
     cache: Mutex<Cache>,
 }
 
 impl Artist {
     pub(crate) fn new(pictures: Pictures, cache_bytes: usize) -> Self {
         let tiny = Canvas::filled(8, 8, [200, 200, 200]);
-        Self { pictures, tiny: jpeg::encode(&tiny), cache: Mutex::new(Cache::new(cache_bytes)) }
+        let tiny = Tiny { jpeg: jpeg::encode(&tiny), png: png::encode(&tiny) };
+        Self { pictures, tiny, cache: Mutex::new(Cache::new(cache_bytes)) }
     }
 
-    /// The picture of an order as JPEG, with `key` in a comment.
-    pub(crate) fn picture(&self, order: &Order, label: &Label<'_>, key: &str) -> Vec<u8> {
+    /// The picture, with `key` in it where no eye sees it.
+    pub(crate) fn picture(&self, drawing: &Drawing, key: &str) -> Vec<u8> {
+        let png = drawing.mime == Mime::Png;
         match self.pictures {
-            Pictures::Canned { bytes } => jpeg::padded(&jpeg::comment(&self.tiny, key), bytes),
-            Pictures::Drawn => jpeg::comment(&self.drawn(order, &label.text()), key),
+            Pictures::Canned { bytes } if png => {
+                png::padded(&png::marked(&self.tiny.png, key), bytes)
+            }
+            Pictures::Canned { bytes } => jpeg::padded(&self.draft(key), bytes),
+            Pictures::Drawn if png => png::marked(&self.drawn(drawing), key),
+            Pictures::Drawn => jpeg::comment(&self.drawn(drawing), key),
         }
     }
 
     /// A draft made while thinking; too small to be mistaken for a result.
     pub(crate) fn draft(&self, key: &str) -> Vec<u8> {
-        jpeg::comment(&self.tiny, key)
+        jpeg::comment(&self.tiny.jpeg, key)
     }
 
     /// Drawn once for the same inputs, size and label, as long as the cache remembers.
-    fn drawn(&self, order: &Order, label: &str) -> Bytes {
-        let size = [order.width.to_le_bytes(), order.height.to_le_bytes()].concat();
-        let mut parts = vec![size.as_slice(), label.as_bytes()];
-        parts.extend(order.pictures.iter().map(|input| input.hash.as_slice()));
+    fn drawn(&self, drawing: &Drawing) -> Bytes {
+        let sides = [drawing.width.to_le_bytes(), drawing.height.to_le_bytes()].concat();
+        let manner = format!("{:?} {}", drawing.manner, drawing.mime);
+        let mut parts = vec![sides.as_slice(), manner.as_bytes(), drawing.label.as_bytes()];
+        parts.extend(drawing.pictures.iter().map(|input| input.hash.as_slice()));
         let hash = lots::hash(&parts);
         let mut cache = lock(&self.cache);
         if let Some(known) = cache.get(&hash) {
             return known;
         }
-        let drawn = jpeg::encode(&draw(order, label));
+        let canvas = draw(drawing);
+        let drawn =
+            if drawing.mime == Mime::Png { png::encode(&canvas) } else { jpeg::encode(&canvas) };
         cache.put(hash, drawn.clone());
         drawn
     }
 }
 
-fn draw(order: &Order, label: &str) -> Canvas {
-    let mut inputs = order.pictures.iter().map(|input| decode(input));
-    let (width, height) = (order.width, order.height);
-    let mut canvas = match inputs.next() {
-        Some(person) => person::fitted(&person, width, height),
-        None => Canvas::filled(width, height, canvas::GREY),
+fn draw(drawing: &Drawing) -> Canvas {
+    let mut inputs = drawing.pictures.iter().map(|input| decode(input));
+    let (width, height) = (drawing.width, drawing.height);
+    let mut canvas = match (drawing.manner, inputs.next()) {
+        (Manner::Enlarged { times }, Some(picture)) => enlarged(&picture, times),
+        (_, Some(person)) => person::fitted(&person, width, height),
+        (Manner::Described, None) => person::stranger(width, height),
+        (_, None) => Canvas::filled(width.max(8), height.max(8), canvas::GREY),
     };
-    let garments: Vec<Canvas> = inputs.collect();
-    garment::lay_on(&mut canvas, &garments);
-    label::strip(&mut canvas, label);
+    if drawing.manner == Manner::Dressed {
+        let garments: Vec<Canvas> = inputs.collect();
+        garment::lay_on(&mut canvas, &garments);
+    }
+    label::strip(&mut canvas, &drawing.label);
     canvas
+}
+
+fn enlarged(picture: &Canvas, times: f64) -> Canvas {
+    let (width, height) = (picture.width(), picture.height());
+    let times = times.min(f64::from(LONGEST) / f64::from(width.max(height).max(1)));
+    picture.scaled(canvas::share(width, times), canvas::share(height, times))
 }
 
 /// An input; grey where it lies elsewhere or cannot be decoded.

@@ -1,6 +1,6 @@
 use fast_image_resize::FilterType;
 
-use super::canvas::Canvas;
+use super::canvas::{self, Canvas, Place, share};
 
 /// How much of the person may be cut off: a photo whose shape differs by more is shown whole, on a
 /// blurred ground of itself.
@@ -26,11 +26,15 @@ pub(super) fn fitted(person: &Canvas, width: u32, height: u32) -> Canvas {
     ground
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a part of a picture's side"
-)]
-fn share(side: u32, part: f64) -> u32 {
-    (f64::from(side) * part).round().max(1.0) as u32
+/// Nobody that was asked for: a head above shoulders.
+pub(super) fn stranger(width: u32, height: u32) -> Canvas {
+    let mut canvas = Canvas::filled(width, height, canvas::GREY);
+    let middle = |part: u32| i64::from(width.saturating_sub(part) / 2);
+    for (part, top, high, colour) in [(6, 4, 5, [150, 118, 100]), (2, 9, 11, [96, 104, 120])] {
+        let side = width / part.max(1);
+        let (top, high) = (height * top / 20, height * high / 20);
+        let place = Place { left: middle(side), top: top.into(), width: side, height: high };
+        canvas.tint(place, colour, 255);
+    }
+    canvas
 }

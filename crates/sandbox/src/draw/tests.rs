@@ -1,34 +1,20 @@
-use std::sync::Arc;
-
-use tryon_core::catalogue::{Price, Size, Thinking};
-
 use super::*;
-use crate::{models::Tokens, shelf::Shelf};
+use crate::shelf::Shelf;
 
-const LABEL: Label<'_> =
-    Label { model: "gemini-nano-banana-2.1", size: "1K", ratio: "3:4", thinking: "MINIMAL" };
-
-pub(crate) fn order(width: u32, height: u32, pictures: Vec<Vec<u8>>) -> Order {
+fn drawing(manner: Manner, (width, height): (u32, u32), pictures: Vec<Vec<u8>>) -> Drawing {
     let shelf = Shelf::new(true);
-    Order {
-        about: [0; 32],
-        size: Size::OneK,
-        ratio: "3:4",
+    Drawing {
+        manner,
         width,
         height,
-        thinking: Thinking::Minimal,
-        max_output: 4_096,
-        tokens: Tokens::default(),
-        price: Price {
-            input_nanos: 0,
-            text_nanos: 0,
-            image_nanos: 0,
-            tokens_per_picture: 0,
-            image_tokens: 0,
-            batch_percent: 50,
-        },
-        pictures: pictures.into_iter().map(|bytes| shelf.put(bytes)).collect::<Vec<Arc<_>>>(),
+        pictures: pictures.into_iter().map(|bytes| shelf.put(bytes)).collect(),
+        label: "gemini-nano-banana-2.1  1K 3:4  MINIMAL".to_owned(),
+        mime: Mime::Jpeg,
     }
+}
+
+fn dressed(width: u32, height: u32, pictures: Vec<Vec<u8>>) -> Drawing {
+    drawing(Manner::Dressed, (width, height), pictures)
 }
 
 fn plain(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
@@ -45,8 +31,8 @@ fn garment() -> Vec<u8> {
 #[test]
 fn the_garment_lies_on_the_person_at_true_size() {
     let artist = Artist::new(Pictures::Drawn, 1 << 20);
-    let order = order(896, 1_200, vec![plain(300, 400, [20, 60, 200]), garment()]);
-    let jpeg = artist.picture(&order, &LABEL, "r-1");
+    let drawing = dressed(896, 1_200, vec![plain(300, 400, [20, 60, 200]), garment()]);
+    let jpeg = artist.picture(&drawing, "r-1");
     let picture = image::load_from_memory(&jpeg).unwrap().into_rgb8();
     assert_eq!(picture.dimensions(), (896, 1_200));
     let near = |at: (u32, u32), colour: [i32; 3]| {
@@ -61,8 +47,8 @@ fn the_garment_lies_on_the_person_at_true_size() {
 #[test]
 fn the_same_picture_is_drawn_once_and_told_apart_by_its_comment() {
     let artist = Artist::new(Pictures::Drawn, 1 << 20);
-    let order = order(128, 128, vec![plain(64, 64, [9, 9, 9])]);
-    let (a, b) = (artist.picture(&order, &LABEL, "r-1"), artist.picture(&order, &LABEL, "r-2"));
+    let drawing = dressed(128, 128, vec![plain(64, 64, [9, 9, 9])]);
+    let (a, b) = (artist.picture(&drawing, "r-1"), artist.picture(&drawing, "r-2"));
     assert_ne!(a, b);
     let find = |jpeg: &[u8], text: &[u8]| jpeg.windows(text.len()).any(|part| part == text);
     assert!(find(&a, b"r-1") && find(&b, b"r-2"));
@@ -73,17 +59,21 @@ fn the_same_picture_is_drawn_once_and_told_apart_by_its_comment() {
 #[test]
 fn canned_pictures_are_valid_and_as_long_as_wished() {
     let artist = Artist::new(Pictures::Canned { bytes: 100_000 }, 0);
-    let jpeg = artist.picture(&order(896, 1_200, Vec::new()), &LABEL, "r-1");
+    let jpeg = artist.picture(&dressed(896, 1_200, Vec::new()), "r-1");
     assert!((99_990..=100_000).contains(&jpeg.len()), "{}", jpeg.len());
     assert_eq!(image::load_from_memory(&jpeg).unwrap().width(), 8);
+    let plain = dressed(896, 1_200, Vec::new());
+    let png = artist.picture(&Drawing { mime: Mime::Png, ..plain }, "r-1");
+    assert_eq!((Mime::sniff(&png), png.len()), (Some(Mime::Png), 100_000));
+    assert_eq!(image::load_from_memory(&png).unwrap().width(), 8);
 }
 
 #[test]
 fn what_cannot_be_decoded_is_grey() {
     let artist = Artist::new(Pictures::Drawn, 0);
     for (width, height) in [(64, 64), (3, 200), (200, 3)] {
-        let order = order(width, height, vec![b"ftyp".to_vec(), plain(1, 1, [0; 3]), vec![1]]);
-        let jpeg = artist.picture(&order, &LABEL, "");
+        let drawing = dressed(width, height, vec![b"ftyp".to_vec(), plain(1, 1, [0; 3]), vec![1]]);
+        let jpeg = artist.picture(&drawing, "");
         assert_eq!(image::load_from_memory(&jpeg).unwrap().width(), width);
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Provider;
+
 pub use self::script::FaultScript;
 pub(crate) use self::script::{Call, Strike};
 
@@ -36,7 +38,7 @@ impl Rule {
         Self { when, delay_seconds: 0.0, then: Some(then) }
     }
 
-    /// A rule that makes answers slow.
+    /// A rule that makes answers slow; or, where it names the kind, predictions.
     pub fn delay(when: When, by: Duration) -> Self {
         Self { when, delay_seconds: by.as_secs_f64(), then: None }
     }
@@ -48,9 +50,12 @@ impl Rule {
 pub struct When {
     /// Absent: any that the fault can strike.
     pub kind: Option<CallKind>,
-    /// What the key of an online request or of a batch row contains.
+    /// Absent: either.
+    pub provider: Option<Provider>,
+    /// What the key of an online request or of a batch row contains; or, of a prediction and of the
+    /// calls about one, its attempt or, once it has one, its id.
     pub key: Option<String>,
-    /// What the prompt of an online request or of a batch row contains.
+    /// What the prompt of an online request, of a batch row or of a prediction contains.
     pub prompt: Option<String>,
     /// What the display name of a file or job contains.
     pub display_name: Option<String>,
@@ -71,6 +76,10 @@ impl When {
 
     pub fn kind(kind: CallKind) -> Self {
         Self { kind: Some(kind), ..Self::default() }
+    }
+
+    pub fn provider(provider: Provider) -> Self {
+        Self { provider: Some(provider), ..Self::default() }
     }
 
     #[must_use]
@@ -122,7 +131,7 @@ pub enum Nth {
 }
 
 /// What is asked for. `Row` is no call but a row of a batch job, which meets the script once, when
-/// its job is created.
+/// its job is created; `Prediction` likewise is no call but a prediction, when it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
@@ -136,13 +145,43 @@ pub enum CallKind {
     Cancel,
     Delete,
     Download,
+    PredictionCreate,
+    Prediction,
+    PredictionGet,
+    PredictionList,
+    PredictionCancel,
+    /// Of a prediction's picture.
+    Delivery,
+}
+
+impl CallKind {
+    pub const fn provider(self) -> Provider {
+        match self {
+            Self::Token
+            | Self::Online
+            | Self::Upload
+            | Self::Create
+            | Self::Row
+            | Self::Get
+            | Self::List
+            | Self::Cancel
+            | Self::Delete
+            | Self::Download => Provider::Google,
+            Self::PredictionCreate
+            | Self::Prediction
+            | Self::PredictionGet
+            | Self::PredictionList
+            | Self::PredictionCancel
+            | Self::Delivery => Provider::Replicate,
+        }
+    }
 }
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// Calls: an error status with Google's body, nothing done.
+    /// Calls: an error status with the provider's body, nothing done.
     Status {
         code: u16,
         #[serde(default)]
@@ -180,6 +219,21 @@ pub enum Fault {
     },
     /// Download: the stream breaks after so many rows.
     CutDownload { after_rows: usize },
+    /// Predictions: fails with this error, part of the way.
+    Fail { error: String },
+    /// Predictions: succeeds without a picture.
+    EmptyOutput,
+    /// Predictions: stays starting for so long before it runs, or for ever.
+    Stick {
+        #[serde(default)]
+        seconds: Option<u64>,
+    },
+    /// Prediction get: shows this status.
+    OddStatus { status: String },
+    /// Prediction list: leaves out what is younger than this.
+    LagList { seconds: u64 },
+    /// Delivery: the stream breaks after so many bytes.
+    CutPicture { after_bytes: usize },
 }
 
 impl Fault {
@@ -200,10 +254,35 @@ impl Fault {
         Self::BlockPrompt { reason: reason.into() }
     }
 
+    pub fn fail(error: impl Into<String>) -> Self {
+        Self::Fail { error: error.into() }
+    }
+
+    /// A failure by its code, such as `E003`, in the words that go with it.
+    pub fn failed(code: &str) -> Self {
+        let words = match code {
+            "PA" => "Prediction interrupted; please retry",
+            "E003" => {
+                "Service is currently unavailable due to high demand. Please try again later."
+            }
+            "E004" => "Service is temporarily unavailable. Please try again later.",
+            "E005" => "The input or output was flagged as sensitive.",
+            "E1001" => "CUDA out of memory.",
+            "E9828" => "Director: unexpected error handling prediction",
+            _ => "An error occurred",
+        };
+        let code = if code == "PA" { "code: PA" } else { code };
+        Self::fail(format!("{words} ({code})"))
+    }
+
     const fn strikes(&self, kind: CallKind) -> bool {
-        use CallKind::{Create, Download, Online, Row};
+        use CallKind::{
+            Create, Delivery, Download, Online, Prediction, PredictionGet, PredictionList, Row,
+        };
         match self {
-            Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => !matches!(kind, Row),
+            Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => {
+                !matches!(kind, Row | Prediction)
+            }
             Self::BlockPrompt { .. } | Self::Finish { .. } => matches!(kind, Online | Row),
             Self::MissingRow { .. } | Self::DuplicateRow | Self::ErrorRow { .. } => {
                 matches!(kind, Row)
@@ -212,6 +291,12 @@ impl Fault {
                 matches!(kind, Create)
             }
             Self::CutDownload { .. } => matches!(kind, Download),
+            Self::Fail { .. } | Self::EmptyOutput | Self::Stick { .. } => {
+                matches!(kind, Prediction)
+            }
+            Self::OddStatus { .. } => matches!(kind, PredictionGet),
+            Self::LagList { .. } => matches!(kind, PredictionList),
+            Self::CutPicture { .. } => matches!(kind, Delivery),
         }
     }
 }

@@ -104,12 +104,18 @@ impl FaultScript {
 impl Armed {
     fn strikes(&mut self, call: &Call<'_>, elapsed: f64, seed: u64, at: usize) -> bool {
         let when = &self.rule.when;
+        // A row takes no time of its own; a prediction does, but a slow network is not its matter.
         let possible = match &self.rule.then {
             Some(fault) => fault.strikes(call.kind),
-            None => call.kind != CallKind::Row,
+            None => match call.kind {
+                CallKind::Row => false,
+                CallKind::Prediction => when.kind.is_some(),
+                _ => true,
+            },
         };
         let fits = possible
             && when.kind.is_none_or(|kind| kind == call.kind)
+            && when.provider.is_none_or(|provider| provider == call.kind.provider())
             && contains(call.key, when.key.as_deref())
             && contains(call.prompt, when.prompt.as_deref())
             && contains(call.display_name, when.display_name.as_deref())
@@ -195,6 +201,22 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_slows_calls_and_only_by_name_what_is_none() {
+        let slowed = |when: When, kind| {
+            let script = script(vec![Rule::delay(when, Duration::from_secs(1))]);
+            !script.strike(&Call::new(kind, b"a"), DateTime::UNIX_EPOCH).delay.is_zero()
+        };
+        for (kind, by_any, by_name) in [
+            (CallKind::PredictionCreate, true, true),
+            (CallKind::Prediction, false, true),
+            (CallKind::Row, false, false),
+        ] {
+            assert_eq!(slowed(When::any(), kind), by_any, "{kind:?}");
+            assert_eq!(slowed(When::kind(kind), kind), by_name, "{kind:?}");
+        }
+    }
+
+    #[test]
     fn a_file_can_hold_it() {
         let json = r#"{"rules": [
             {"when": {"kind": "create", "nth": {"only": 2}}, "then": "lose_answer"},
@@ -202,6 +224,9 @@ mod tests {
              "then": {"status": {"code": 503, "retry_after_seconds": 7}}},
             {"when": {"kind": "row", "key": "r-7"}, "then": {"missing_row": {}}},
             {"when": {"prompt": "nude"}, "then": {"finish": {"reason": "IMAGE_SAFETY"}}},
+            {"when": {"provider": "replicate"}, "then": {"status": {"code": 402}}},
+            {"when": {"kind": "prediction", "key": "r-1/sdxl"}, "then": {"stick": {}}},
+            {"when": {"kind": "prediction"}, "then": "empty_output"},
             {"when": {"kind": "token"}, "delay_seconds": 2.5}]}"#;
         let faults: Faults = serde_json::from_str(json).unwrap();
         assert_eq!(faults.rules[2].then, Some(Fault::MissingRow { billed: true }));

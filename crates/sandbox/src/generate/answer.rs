@@ -2,10 +2,16 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
-use tryon_core::catalogue::Thinking;
+use tryon_core::{catalogue::Thinking, picture::Mime};
 
 use super::order::Order;
-use crate::{app::App, draw::Label, faults::Fault, lots, models::Tokens};
+use crate::{
+    app::App,
+    draw::{Drawing, Manner},
+    faults::Fault,
+    lots,
+    models::Tokens,
+};
 
 /// How an order ends, and what it uses; everything but the picture itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +68,16 @@ pub(crate) fn answer(app: &App, model: &str, key: &str, order: &Order, outcome: 
     let mut answer = Map::new();
     match &outcome.ending {
         Ending::Picture => {
-            let label = Label {
-                model,
-                size: order.size.as_str(),
-                ratio: order.ratio,
-                thinking: order.thinking.as_str(),
+            let (size, thinking) = (order.size.as_str(), order.thinking.as_str());
+            let drawing = Drawing {
+                manner: Manner::Dressed,
+                width: order.width,
+                height: order.height,
+                pictures: order.pictures.clone(),
+                label: format!("{model}  {size} {}  {thinking}", order.ratio),
+                mime: Mime::Jpeg,
             };
-            let picture = app.artist.picture(order, &label, key);
+            let picture = app.artist.picture(&drawing, key);
             let mut parts = Vec::new();
             if order.thinking != Thinking::Minimal {
                 let draft = inline(&app.artist.draft(key));

@@ -1,19 +1,18 @@
 //! A request as far as it can be judged without knowing the model: what is kept of it.
 
-use std::{collections::BTreeMap, io::Cursor, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{
     Engine,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use image::ImageReader;
 
 use super::wire::{Blob, FileData, GenerateRequest, GenerationConfig, SafetySetting};
 use crate::{
     auth::Product,
     rpc::ApiError,
-    shelf::{Input, Shelf},
+    shelf::{self, Input, Shelf},
 };
 
 const MIMES: [&str; 5] = ["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"];
@@ -110,22 +109,13 @@ fn inline(blob: &Blob<'_>, product: Product, shelf: &Shelf) -> Result<Arc<Input>
     let bytes = BASE64.decode(blob.data.as_bytes()).map_err(|_| {
         ApiError::invalid("Invalid value at 'inline_data.data': Base64 decoding failed.")
     })?;
-    if bytes.is_empty() || (shelf.keeps() && !is_picture(&bytes)) {
+    if bytes.is_empty() || (shelf.keeps() && !shelf::is_picture(&bytes)) {
         return Err(ApiError::invalid("Unable to process input image."));
     }
     if product == Product::Vertex && bytes.len() > MAX_INLINE {
         return Err(ApiError::invalid("An inline file is longer than 7 MB."));
     }
     Ok(shelf.put(bytes))
-}
-
-/// By its head alone. What this build cannot decode (HEIC) is taken at its word.
-fn is_picture(bytes: &[u8]) -> bool {
-    if bytes.get(4..8) == Some(b"ftyp") {
-        return true;
-    }
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-    reader.is_ok_and(|reader| reader.into_dimensions().is_ok())
 }
 
 fn elsewhere(file: &FileData) -> Result<Arc<Input>, ApiError> {

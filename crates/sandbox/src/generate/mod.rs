@@ -17,11 +17,11 @@ use tryon_core::{catalogue::Size, lane::Lane};
 pub(crate) use self::{
     answer::{Outcome, answer},
     draft::Draft,
-    order::Order,
+    order::{Order, nearest, shape},
     wire::GenerateRequest,
 };
 use crate::{
-    Charge, Latency,
+    Charge, Latency, Provider,
     app::{Answers, App},
     auth::Product,
     faults::{Call, CallKind},
@@ -86,6 +86,7 @@ async fn online(
         let outcome = Outcome::of(&order, fault.as_ref(), app.config.seed);
         // Booked before the answer is under way: whoever stops listening pays all the same.
         let charge = app.charge(Charge {
+            provider: Provider::Google,
             attempt: key.clone(),
             key: key.clone(),
             model: model.id.clone(),
@@ -96,8 +97,8 @@ async fn online(
         });
         app.clock.sleep(latency(app, &order)).await;
         let mut response = ok(&answer(app, &model.id, &key, &order, &outcome));
-        response.extensions_mut().insert(Answers(charge));
-        Ok(response)
+        response.extensions_mut().insert(Answers::Charge(charge));
+        Ok::<_, ApiError>(response)
     })
     .await
 }

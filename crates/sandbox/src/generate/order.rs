@@ -31,9 +31,29 @@ const RATIOS: [(&str, u32, u32); 15] = [
     ("8:1", 2_928, 352),
     ("auto", 1_024, 1_024),
 ];
+/// How many of them, the first, are not extreme.
+const COMMON: usize = 10;
 /// Tokens of context, and of output where the request sets no cap.
 const MAX_INPUT: u64 = 131_072;
 const MAX_OUTPUT: u32 = 32_768;
+
+/// The ratio of this name, with its width and height at 1K.
+pub(crate) fn shape(ratio: &str) -> Option<(&'static str, u32, u32)> {
+    RATIOS.into_iter().find(|(name, ..)| *name == ratio)
+}
+
+/// The ratio whose shape is nearest, extreme ones aside.
+pub(crate) fn nearest(width: u32, height: u32) -> (&'static str, u32, u32) {
+    let log = |width: u32, height: u32| (f64::from(width) / f64::from(height.max(1))).ln();
+    let apart = |(_, w, h): (_, u32, u32)| (log(w, h) - log(width, height)).abs();
+    let mut best = RATIOS[0];
+    for ratio in RATIOS.into_iter().take(COMMON) {
+        if apart(ratio) < apart(best) {
+            best = ratio;
+        }
+    }
+    best
+}
 
 #[derive(Debug)]
 pub(crate) struct Order {
@@ -69,8 +89,8 @@ impl Draft {
         };
         let price = model.price(size).ok_or_else(|| refused("imageSize", size.as_str(), model))?;
         let ratio = wish.aspect_ratio.as_deref().unwrap_or("1:1");
-        let known = RATIOS.into_iter().find(|(name, ..)| *name == ratio);
-        let (ratio, width, height) = known.ok_or_else(|| refused("aspectRatio", ratio, model))?;
+        let (ratio, width, height) =
+            shape(ratio).ok_or_else(|| refused("aspectRatio", ratio, model))?;
         let tokens = Tokens {
             text_in: (self.prompt.len() as u64).div_ceil(4),
             pictures_in: self.pictures.len() as u64 * u64::from(price.tokens_per_picture),

@@ -13,4 +13,6 @@ mod online;
 #[cfg(test)]
 mod port;
 #[cfg(test)]
+mod predictions;
+#[cfg(test)]
 mod support;

@@ -1,28 +1,39 @@
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::oneshot,
 };
 use tryon_core::memory::TokioClock;
-use tryon_sandbox::{CallKind, Fault, Rule, Sandbox, When};
+use tryon_sandbox::{CallKind, Fault, Nth, Rule, Sandbox, When};
 
 use crate::support::{MODEL, assertion, config, request};
 
 /// One request on a connection of its own; all that comes back.
 async fn exchange(addr: std::net::SocketAddr, path: &str, body: &str) -> String {
+    let answer = call(addr, "POST", path, "x-goog-api-key: key-1", body).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn call(
+    addr: std::net::SocketAddr,
+    method: &str,
+    path: &str,
+    header: &str,
+    body: &str,
+) -> Vec<u8> {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\nx-goog-api-key: key-1\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n{header}\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let _closed_or_reset = stream.read_to_end(&mut answer).await.is_ok();
-    String::from_utf8(answer).unwrap()
+    answer
 }
 
 #[tokio::test]
@@ -62,6 +73,47 @@ async fn the_sandbox_serves_a_port() {
     let form = format!("grant_type={grant}&assertion={assertion}");
     let answer = exchange(addr, "/token", &form).await;
     assert!(answer.contains("access_token"), "{answer}");
+
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}
+
+/// The status line and the body.
+fn parts(answer: &[u8]) -> (&str, &[u8]) {
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+    let line = answer.split(|byte| *byte == b'\r').next().unwrap();
+    (std::str::from_utf8(line).unwrap(), &answer[end + 4..])
+}
+
+#[tokio::test]
+async fn predictions_are_served_on_a_port_too() {
+    let sandbox = Sandbox::new(config(), Arc::new(TokioClock::real()));
+    let cut = When::kind(CallKind::Delivery).nth(Nth::Only(2));
+    sandbox.faults().push(Rule::new(cut, Fault::CutPicture { after_bytes: 0 }));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let until = async move { drop(stopped.await) };
+    let server = sandbox.serve(([127, 0, 0, 1], 0).into(), until).await.unwrap();
+    let addr = server.addr();
+    let running = tokio::spawn(server.run());
+
+    let token = format!("authorization: Bearer {}", sandbox.replicate_token());
+    let body = json!({"input": {"prompt": "a"}}).to_string();
+    let path = "/v1/models/google/nano-banana-pro/predictions";
+    let answer = call(addr, "POST", path, &token, &body).await;
+    let (line, body) = parts(&answer);
+    assert_eq!(line, "HTTP/1.1 201 Created");
+    let made: Value = serde_json::from_slice(body).unwrap();
+    let base = format!("http://{addr}");
+    let here = |address: &Value| address.as_str().unwrap().strip_prefix(&base).unwrap().to_owned();
+    let answer = call(addr, "GET", &here(&made["urls"]["get"]), &token, "").await;
+    let object: Value = serde_json::from_slice(parts(&answer).1).unwrap();
+    assert_eq!(object["status"], "succeeded");
+    let address = here(&object["output"]);
+    let answer = call(addr, "GET", &address, "accept: */*", "").await;
+    let (line, picture) = parts(&answer);
+    assert_eq!((line, picture.len()), ("HTTP/1.1 200 OK", 1_000));
+    let cut = call(addr, "GET", &address, "accept: */*", "").await;
+    assert!(cut.len() < answer.len());
 
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();

@@ -70,7 +70,7 @@ fn allowed(attempt: &Attempt, op: Op, now: DateTime<Utc>) -> bool {
     match (&attempt.state, op) {
         (S::Claimed { lease_until }, Op::Claim) => *lease_until <= now,
         (S::Waiting { until, .. }, Op::Claim) => *until <= now,
-        (S::Held { since }, Op::SettleHeld) => *since + TimeDelta::days(7) <= now,
+        (S::Held { since, .. }, Op::SettleHeld) => *since + TimeDelta::days(7) <= now,
         (
             S::Claimed { .. },
             Op::Sending | Op::Waiting | Op::Settled { .. } | Op::NeverBought(_),

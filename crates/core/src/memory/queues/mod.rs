@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     polling::MAX_DELAY_SECONDS,
-    ports::{Clock, Outgoing, PortError, Queue, QueueName},
+    ports::{Backlog, Backlogs, Clock, Outgoing, PortError, Queue, QueueName},
 };
 
 /// The longest message, in bytes.
@@ -237,6 +237,28 @@ impl MemoryQueues {
 
     fn with<T>(&self, queue: QueueName, work: impl FnOnce(&mut State) -> T) -> T {
         work(lock(&self.queues).entry(queue).or_insert_with(|| State::new(queue)))
+    }
+}
+
+#[async_trait]
+impl Backlogs for MemoryQueues {
+    async fn backlogs(&self) -> Result<Vec<Backlog>, PortError> {
+        self.chaos
+            .call(Call::QueueLook, |_| {
+                let now = self.clock.now();
+                let look = |queue| {
+                    self.with(queue, |state| Backlog {
+                        queue,
+                        messages: state.line.depth(now).total() as u64,
+                        oldest_seconds: state.line.oldest().map_or(0, |sent_at| {
+                            (now - sent_at).num_seconds().try_into().unwrap_or_default()
+                        }),
+                        dead: state.dead.len() as u64,
+                    })
+                };
+                Ok(QueueName::ALL.map(look).to_vec())
+            })
+            .await
     }
 }
 

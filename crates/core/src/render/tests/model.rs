@@ -23,17 +23,20 @@ enum Op {
 
 fn class() -> impl Strategy<Value = FailClass> {
     use FailClass::{
-        Account, Cancelled, Expired, Invalid, Missing, NoImage, Provider, Unfunded, Unknown,
+        Account, Cancelled, Deferred, Expired, Invalid, Missing, NoImage, Provider, Unfunded,
+        Unknown,
     };
     prop::sample::select(vec![
         Provider, Provider, Provider, Missing, Missing, Expired, NoImage, Unknown, Invalid,
-        Account, Cancelled, Unfunded,
+        Account, Cancelled, Unfunded, Deferred,
     ])
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let given = prop_oneof![
-        1 => Just(Outcome::Image { picture: picture(), fidelity: Fidelity::Exact }),
+        2 => prop_oneof![Just(Size::OneK), Just(Size::FourK)].prop_map(|size| {
+            Outcome::Image { picture: picture(), fidelity: Fidelity::Exact, size }
+        }),
         1 => Just(Outcome::Refused),
         12 => class().prop_map(|class| Outcome::Failed { class }),
     ];
@@ -64,8 +67,7 @@ struct Life {
 }
 
 impl Life {
-    fn of(render: Render, available: &[Step]) -> Self {
-        let rules = rules(available);
+    fn of(render: Render, rules: ChainRules) -> Self {
         let attempts = render.open_attempts.iter().cloned().collect();
         let bills = BTreeMap::new();
         Self {
@@ -120,8 +122,10 @@ impl Life {
                 if *cost > 0 {
                     self.bills.insert(attempt.clone(), *cost);
                 }
-                let class = FailClass::Expired;
-                self.unbought += u32::from(*outcome == Outcome::Failed { class });
+                let unbought = [FailClass::Expired, FailClass::Deferred]
+                    .map(|class| Outcome::Failed { class })
+                    .contains(outcome);
+                self.unbought += u32::from(unbought);
                 let given = gave(render, outcome.clone(), *cost);
                 render.apply(attempt, &given, self.now, &self.rules)
             }
@@ -152,8 +156,15 @@ impl Life {
         // Three tries, and one by grant.
         prop_assert!((1..=4 + self.unbought).contains(&render.n));
         prop_assert!(self.rules.available.contains(&render.step));
+        // Google's capacity is Nano Banana's, too.
+        prop_assert!(!(render.google_failed && render.step == Step::NanoBanana));
+        prop_assert_eq!(render.step == Step::Upscale, render.interim.is_some());
+        prop_assert!(render.run_until <= render.give_up_at);
+        if let RenderStatus::Failed { .. } = render.status {
+            prop_assert!(render.interim.is_none(), "a picture was thrown away");
+        }
         if render.is_ended() {
-            prop_assert!(!render.to_join && !render.owed.contains(&Owed::HandOn));
+            prop_assert!(!render.to_join && !render.owed.contains(&render.hand_on()));
             let unheard = !render.open_attempts.is_empty();
             prop_assert_eq!(render.due_at.is_some(), !render.owed.is_empty() || unheard);
         } else {
@@ -169,21 +180,35 @@ impl Life {
 }
 
 fn chains() -> impl Strategy<Value = &'static [Step]> {
-    prop_oneof![Just(&WHOLE_CHAIN[..1]), Just(WHOLE_CHAIN)]
+    prop_oneof![Just(&WHOLE_CHAIN[..1]), Just(WHOLE_CHAIN), Just(&Step::ALL[..])]
+}
+
+fn policies() -> impl Strategy<Value = WhenBudgetExhausted> {
+    use WhenBudgetExhausted::{Fallback, Legacy, Reject};
+    prop::sample::select(vec![Fallback, Legacy, Reject])
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn every_life_has_one_end(
-        online: bool,
+        route in 0..3u8,
+        large: bool,
         accept_described: bool,
         available in chains(),
+        when_budget_exhausted in policies(),
         ops in prop::collection::vec((0..20_000i64, op()), 0..60),
     ) {
-        let mut render = if online { fixtures::online_render(1) } else { fixtures::render(1) };
+        let mut render = match route {
+            0 => fixtures::online_render(1),
+            1 => fixtures::render(1),
+            _ => fixtures::legacy_render(1),
+        };
+        let available = if route == 2 { &Step::ALL[..] } else { available };
         render.request.accept_described = accept_described;
-        let mut life = Life::of(render, available);
+        render.request.quality = if large { Quality::FourK } else { Quality::Hd };
+        let rules = ChainRules { available, when_budget_exhausted, ..fixtures::rules() };
+        let mut life = Life::of(render, rules);
         life.check()?;
         for (after, op) in &ops {
             // Most steps come soon after one another.

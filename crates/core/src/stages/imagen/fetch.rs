@@ -4,19 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-use super::{
-    Imagen,
-    online::{STOP_BEFORE, picture_key, picture_prefix, price},
-};
+use super::{Imagen, online::price};
 use crate::{
     attempt::{Attempt, Share},
-    chain::Step,
     ids::RenderId,
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
-    picture::PictureRef,
     ports::{Answer, ResultRow, RowAnswer},
-    stages::{Invocation, StageError},
+    stages::{
+        Invocation, StageError,
+        buyer::{STOP_BEFORE, kept_as, picture_prefix},
+    },
 };
 
 /// How many pictures are on their way to the object store at once.
@@ -50,6 +48,7 @@ impl Imagen {
             }
         };
         let stored: BTreeSet<String> = self
+            .buyer
             .objects
             .list(&picture_prefix(&attempt.id))
             .await?
@@ -77,7 +76,7 @@ impl Imagen {
                 cut |= stored.is_none();
                 outcomes.extend(stored.map(by_render));
             }
-            cut |= self.clock.now() + STOP_BEFORE >= call.deadline;
+            cut |= self.buyer.clock.now() + STOP_BEFORE >= call.deadline;
             if cut {
                 break;
             }
@@ -100,23 +99,16 @@ impl Imagen {
         stored: &BTreeSet<String>,
         call: &Invocation,
     ) -> Option<RenderOutcome> {
-        let entry = self.catalogue.get(&share.entry);
+        let entry = self.buyer.catalogue.get(&share.entry);
         let cost =
             entry.map_or(share.maximum, |entry| price(entry, attempt.lane, &answer, share.maximum));
-        let outcome = match &answer.given {
-            RowAnswer::Picture(picture)
-                if stored.contains(&picture_key(&attempt.id, &share.render_id, picture)) =>
-            {
-                Outcome::Image {
-                    picture: PictureRef {
-                        key: picture_key(&attempt.id, &share.render_id, picture),
-                        bytes: picture.bytes.len() as u64,
-                        mime: picture.mime,
-                    },
-                    fidelity: Step::Gemini.fidelity(),
-                }
-            }
-            _ => self.keep(&attempt.id, &share.render_id, answer.given, call).await?,
+        let kept = match &answer.given {
+            RowAnswer::Picture(picture) => Some(kept_as(&attempt.id, &share.render_id, picture)),
+            RowAnswer::Refused | RowAnswer::Failed(_) => None,
+        };
+        let outcome = match kept.filter(|kept| stored.contains(&kept.key)) {
+            Some(kept) => self.image(share, kept),
+            None => self.keep(attempt, share, answer.given, call).await?,
         };
         Some(RenderOutcome { render_id: share.render_id.clone(), outcome, cost })
     }

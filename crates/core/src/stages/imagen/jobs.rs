@@ -2,21 +2,21 @@
 
 use chrono::TimeDelta;
 
-use super::{
-    Imagen,
-    buy::{Claim, Purchase},
-    fetch::Fetched,
-};
+use futures_util::future::try_join;
+
+use super::{Imagen, fetch::Fetched};
 use crate::{
     attempt::{Attempt, AttemptState, NeverBought},
     catalogue::Entry,
     ids::{AttemptId, JobName},
     lane::Lane,
     messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
-    outcome::{FailClass, Outcome, RenderOutcome},
-    polling::batch_poll_delay,
+    outcome::FailClass,
     ports::{CallError, JobPhase, Outgoing, QueueName, Uploaded},
-    stages::{Invocation, StageError},
+    stages::{
+        Invocation, StageError,
+        buyer::{Claim, Purchase},
+    },
 };
 
 /// How long a lost create is looked for among Google's jobs.
@@ -30,24 +30,26 @@ impl Imagen {
         purchase: Purchase,
         call: &Invocation,
     ) -> Result<(), StageError> {
-        let Claim::Ours(attempt) = self.claim(&purchase, call).await? else {
-            return Ok(());
+        let attempt = match self.buyer.claim(&purchase, call).await? {
+            Claim::Ours(attempt) => attempt,
+            Claim::Sent(attempt) => return self.resolve_attempt(attempt).await,
+            Claim::Done => return Ok(()),
         };
         let mut rows: Vec<(&RenderOrder, &Entry)> = Vec::with_capacity(purchase.orders.len());
         for order in &purchase.orders {
-            rows.push((order, self.entry(&order.entry)?));
+            rows.push((order, self.buyer.entry(&order.entry)?));
         }
         // The file is no purchase: uploaded before the point of no return.
         let Uploaded { file, left_out } = match self.batch.upload(&attempt.id, &rows).await {
             Ok(uploaded) => uploaded,
             Err(CallError::Unknown(reason)) => {
                 let error = CallError::NotCreated { reason, retry_after: None };
-                return self.not_answered(attempt, purchase, error).await;
+                return self.buyer.not_answered(attempt, purchase, error).await;
             }
-            Err(error) => return self.not_answered(attempt, purchase, error).await,
+            Err(error) => return self.buyer.not_answered(attempt, purchase, error).await,
         };
-        let now = self.clock.now();
-        let attempt = self.commit(attempt.sending_without(left_out, now)).await?;
+        let now = self.buyer.clock.now();
+        let attempt = self.buyer.commit(attempt.sending_without(left_out, now)).await?;
         match self.batch.create(&attempt.id, &attempt.model, &file).await {
             Ok(job) => self.adopt(attempt, job).await,
             Err(CallError::Unknown(reason)) => {
@@ -55,35 +57,49 @@ impl Imagen {
                 tracing::warn!(attempt = %attempt.id, reason, "create was not answered");
                 Ok(())
             }
-            Err(error) => self.not_answered(attempt, purchase, error).await,
+            Err(error) => self.buyer.not_answered(attempt, purchase, error).await,
         }
     }
 
     async fn adopt(&self, attempt: Attempt, job: JobName) -> Result<(), StageError> {
-        let attempt = self.commit(attempt.submitted(job, self.clock.now())).await?;
+        let attempt = self.buyer.commit(attempt.submitted(job, self.buyer.clock.now())).await?;
         self.tell_submitted(&attempt).await
     }
 
+    /// The job runs: its first tick and the news of it.
+    async fn tell_submitted(&self, attempt: &Attempt) -> Result<(), StageError> {
+        let AttemptState::Submitted { seq: 0, .. } = attempt.state else {
+            return Ok(());
+        };
+        let tick = ToImagen::Poll { attempt_id: attempt.id.clone(), seq: 0 };
+        try_join(
+            self.send_tick(&tick, attempt.poll_delay(0)),
+            self.buyer.tell_progress(attempt, AttemptEventKind::Submitted),
+        )
+        .await
+        .map(drop)
+    }
+
     pub(super) async fn resolve(&self, id: &AttemptId) -> Result<(), StageError> {
-        let attempt = self.attempt(id).await?;
+        let attempt = self.buyer.attempt(id).await?;
         self.resolve_attempt(attempt).await
     }
 
     /// Finds out what became of an attempt whose paying call nobody saw the end of.
     pub(super) async fn resolve_attempt(&self, attempt: Attempt) -> Result<(), StageError> {
-        let now = self.clock.now();
+        let now = self.buyer.clock.now();
         match attempt.state {
             AttemptState::Sending { lease_until, .. } if lease_until > now => Ok(()),
             // An online call leaves nothing to look for.
             AttemptState::Sending { .. } if attempt.lane == Lane::Online => {
-                let held = self.commit(attempt.held(now)).await?;
-                self.tell(held).await
+                let held = self.buyer.commit(attempt.held(now)).await?;
+                self.buyer.tell(held).await
             }
             AttemptState::Sending { since, .. } => match self.batch.find(&attempt.id).await {
                 Ok(Some(job)) => self.adopt(attempt, job).await,
                 Ok(None) | Err(_) if now >= since + LOOK_FOR => {
-                    let held = self.commit(attempt.held(now)).await?;
-                    self.tell(held).await
+                    let held = self.buyer.commit(attempt.held(now)).await?;
+                    self.buyer.tell(held).await
                 }
                 // Still due: the reconciler asks again in a minute.
                 Ok(None) => Ok(()),
@@ -95,7 +111,7 @@ impl Imagen {
             AttemptState::Held { .. } => self.resolve_held(attempt).await,
             AttemptState::Submitted { .. } => self.tell_submitted(&attempt).await,
             AttemptState::Settled { .. } | AttemptState::NeverBought { .. } => {
-                self.tell(attempt).await
+                self.buyer.tell(attempt).await
             }
             AttemptState::Claimed { .. } | AttemptState::Waiting { .. } => Ok(()),
         }
@@ -108,14 +124,14 @@ impl Imagen {
         {
             return self.adopt(attempt, job).await;
         }
-        let now = self.clock.now();
+        let now = self.buyer.clock.now();
         if let Ok(write) = attempt.clone().settle_held(now) {
-            return self.tell(self.commit(Ok(write)).await?).await;
+            return self.buyer.tell(self.buyer.commit(Ok(write)).await?).await;
         }
         if !attempt.announced {
-            return self.tell(attempt).await;
+            return self.buyer.tell(attempt).await;
         }
-        self.commit(attempt.still_held(now)).await.map(drop)
+        self.buyer.commit(attempt.still_held(now)).await.map(drop)
     }
 
     pub(super) async fn poll(
@@ -124,7 +140,7 @@ impl Imagen {
         seq: u32,
         call: &Invocation,
     ) -> Result<(), StageError> {
-        let attempt = self.attempt(id).await?;
+        let attempt = self.buyer.attempt(id).await?;
         let AttemptState::Submitted { ref job, since, seq: expected, running } = attempt.state
         else {
             return self.resolve_attempt(attempt).await;
@@ -141,28 +157,28 @@ impl Imagen {
         };
         match phase {
             JobPhase::Succeeded { results } => {
-                let attempt = self.commit(attempt.fetching(call.deadline)).await?;
+                let attempt = self.buyer.commit(attempt.fetching(call.deadline)).await?;
                 match self.fetch(&attempt, results, call).await? {
-                    Fetched::Part(_) if self.clock.now() < since + JOB_LIFE => {
+                    Fetched::Part(_) if self.buyer.clock.now() < since + JOB_LIFE => {
                         self.poll_again(attempt, true).await
                     }
                     // Results that never came whole by now never will: what came is delivered.
                     Fetched::All(outcomes) | Fetched::Part(outcomes) => {
-                        let settled = attempt.settled(outcomes, self.clock.now());
-                        self.tell(self.commit(settled).await?).await
+                        let settled = attempt.settled(outcomes, self.buyer.clock.now());
+                        self.buyer.tell(self.buyer.commit(settled).await?).await
                     }
                 }
             }
-            JobPhase::Failed(class) => self.settle_all(attempt, class).await,
-            JobPhase::Cancelled => self.settle_all(attempt, FailClass::Cancelled).await,
-            JobPhase::Expired => self.settle_all(attempt, FailClass::Provider).await,
+            JobPhase::Failed(class) => self.buyer.settle_all(attempt, class).await,
+            JobPhase::Cancelled => self.buyer.settle_all(attempt, FailClass::Cancelled).await,
+            JobPhase::Expired => self.buyer.settle_all(attempt, FailClass::Provider).await,
             JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised
-                if self.clock.now() >= since + JOB_LIFE =>
+                if self.buyer.clock.now() >= since + JOB_LIFE =>
             {
-                self.settle_lost(attempt).await
+                self.buyer.settle_lost(attempt).await
             }
             JobPhase::Running if !running => {
-                self.tell_progress(&attempt, AttemptEventKind::Processing).await?;
+                self.buyer.tell_progress(&attempt, AttemptEventKind::Processing).await?;
                 self.poll_again(attempt, true).await
             }
             JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised => {
@@ -176,35 +192,22 @@ impl Imagen {
         let AttemptState::Submitted { seq, .. } = attempt.state else {
             return Ok(());
         };
-        let delay = batch_poll_delay(seq + 1);
+        let delay = attempt.poll_delay(seq + 1);
         let tick = ToImagen::Poll { attempt_id: attempt.id.clone(), seq: seq + 1 };
         self.send_tick(&tick, delay).await?;
-        let next = self.clock.now() + TimeDelta::seconds(delay.into());
-        self.commit(attempt.polled(running, next)).await.map(drop)
-    }
-
-    /// A job that nobody can ask after any more: taken as billed, and without pictures.
-    async fn settle_lost(&self, attempt: Attempt) -> Result<(), StageError> {
-        tracing::error!(attempt = %attempt.id, "a job was lost at the provider");
-        let lost = attempt.shares.iter().map(|share| RenderOutcome {
-            render_id: share.render_id.clone(),
-            outcome: Outcome::Failed { class: FailClass::Unknown },
-            cost: share.maximum,
-        });
-        let outcomes = lost.collect();
-        let settled = self.commit(attempt.settled(outcomes, self.clock.now())).await?;
-        self.tell(settled).await
+        let next = self.buyer.clock.now() + TimeDelta::seconds(delay.into());
+        self.buyer.commit(attempt.polled(running, next)).await.map(drop)
     }
 
     /// Nobody waits for the job any more. Best effort: it is polled to its end all the same.
     pub(super) async fn cancel(&self, id: &AttemptId) -> Result<(), StageError> {
-        let Some(attempt) = self.attempts.get(id).await? else {
+        let Some(attempt) = self.buyer.attempts.get(id).await? else {
             return Ok(());
         };
         if let AttemptState::Waiting { .. } = attempt.state
             && attempt.lane == Lane::Online
         {
-            return self.end_unbought(attempt, NeverBought::Expired).await.map(drop);
+            return self.buyer.end_unbought(attempt, NeverBought::Expired).await.map(drop);
         }
         if let AttemptState::Submitted { job, .. } = &attempt.state
             && let Err(error) = self.batch.cancel(job).await
@@ -214,13 +217,9 @@ impl Imagen {
         Ok(())
     }
 
-    pub(super) async fn send_tick(
-        &self,
-        message: &ToImagen,
-        delay_seconds: u32,
-    ) -> Result<(), StageError> {
+    async fn send_tick(&self, message: &ToImagen, delay_seconds: u32) -> Result<(), StageError> {
         let body = encode(message).map_err(StageError::reject)?;
         let tick = Outgoing::delayed(body, delay_seconds);
-        Ok(self.queue.send(QueueName::ImagenJobs, vec![tick]).await?)
+        Ok(self.buyer.queue.send(QueueName::ImagenJobs, vec![tick]).await?)
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tryon_core::{ids::JobName, outcome::FailClass, ports::JobPhase};
 
-use crate::google::{errors::class_of_rpc, read::count, url::is_resource};
+use crate::{google::errors::class_of_rpc, read::count, url::is_resource};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -21,9 +21,8 @@ use tryon_core::{
 };
 
 use self::job::{Jobs, Operation};
-use super::{
-    Auth, Connection, DEVELOPER_URL,
-    connection::Access,
+use super::{Auth, Connection, DEVELOPER_URL, connection::Access};
+use crate::{
     errors::{Purpose, rejected},
     read::whole,
     url::{encode, is_resource},

@@ -19,7 +19,7 @@ use super::{
     job::RpcStatus,
     lines::{Line, Lines},
 };
-use crate::google::{answer::Response, errors::Purpose};
+use crate::{errors::Purpose, google::answer::Response};
 
 /// The longest row that is read, in bytes; a 4K picture takes about 10 MB in base64.
 const LONGEST: usize = 64 << 20;
@@ -129,7 +129,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::google::testing::{answer_json, block_on, pieces};
+    use crate::{
+        google::testing::answer_json,
+        testing::{block_on, pieces},
+    };
 
     type Told = Vec<Result<(Option<String>, &'static str), ()>>;
 

@@ -3,8 +3,9 @@ use serde_json::{Value, json};
 use tryon_core::ports::{JobPhase, RowAnswer, TransportError};
 
 use super::*;
-use crate::google::testing::{
-    FakeObjects, FakeSecrets, Play, Script, Sent, answer_json, entry, inputs, order,
+use crate::{
+    google::testing::{FakeObjects, FakeSecrets, answer_json, entry, inputs},
+    testing::{Play, Script, Sent, order},
 };
 
 const UPLOAD: &str = "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=u-1&upload_protocol=resumable";

@@ -14,13 +14,10 @@ use tryon_core::{
 };
 
 use super::{GeminiBatch, MOST, TIMEOUT};
-use crate::google::{
-    body::Segments,
-    connection::Access,
+use crate::{
     errors::{Purpose, not_created, rejected},
-    pictures,
+    google::{body::Segments, connection::Access, pictures, request},
     read::whole,
-    request,
     url::is_resource,
 };
 

@@ -5,9 +5,12 @@ use serde_json::json;
 use tryon_core::ports::{RowAnswer, TransportError};
 
 use super::*;
-use crate::google::{
-    Auth,
-    testing::{FakeObjects, FakeSecrets, Play, Script, answer_json, entry, inputs, order},
+use crate::{
+    google::{
+        Auth,
+        testing::{FakeObjects, FakeSecrets, answer_json, entry, inputs},
+    },
+    testing::{Play, Script, order},
 };
 
 fn vertex(script: &Arc<Script>, objects: FakeObjects) -> GeminiOnline {

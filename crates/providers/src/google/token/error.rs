@@ -5,9 +5,9 @@ use tryon_core::{
     ports::{CallError, PortError},
 };
 
-use crate::google::{
+use crate::{
     errors::{not_created, rejected},
-    key::KeyError,
+    google::key::KeyError,
     read::enum_word,
 };
 

@@ -19,10 +19,8 @@ use tokio::sync::Mutex;
 use tryon_core::ports::{Body, Clock, HttpTransport, Secret, SecretName, Secrets, TransportError};
 
 pub use self::error::TokenError;
-use super::{
-    key::ServiceAccountKey,
-    read::{count, whole},
-};
+use super::key::ServiceAccountKey;
+use crate::read::{count, whole};
 
 /// A token with less than this left is renewed.
 const EARLY: TimeDelta = TimeDelta::minutes(4);

@@ -5,9 +5,12 @@ use serde_json::json;
 use tryon_core::ports::CallError;
 
 use super::*;
-use crate::google::{
-    Connection,
-    testing::{FakeSecrets, Play, Script, key_json},
+use crate::{
+    google::{
+        Connection,
+        testing::{FakeSecrets, key_json},
+    },
+    testing::{Play, Script},
 };
 
 fn refusal(description: &str) -> Play {

@@ -1,0 +1,101 @@
+//! What every room that buys has in common: claiming an attempt with its money, writing it on,
+//! keeping pictures, and telling the end. Knows no database: messages and attempts carry all it needs.
+
+mod claim;
+mod keep;
+mod tell;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+
+pub(super) use self::{
+    claim::{Claim, Purchase},
+    keep::{STOP_BEFORE, kept_as, picture_prefix},
+};
+use super::StageError;
+use crate::{
+    attempt::{Attempt, AttemptWrite, InvalidTransition},
+    catalogue::{Catalogue, Entry, PredictionModel},
+    chain::Step,
+    ids::{AttemptId, EntryId},
+    ports::{Attempts, Bus, Clock, Objects, PortError, Queue, Random, SettingsSource, Written},
+};
+
+/// The ports of a room that buys.
+#[derive(Clone, Debug)]
+pub struct Buyer {
+    pub attempts: Arc<dyn Attempts>,
+    pub queue: Arc<dyn Queue>,
+    pub bus: Arc<dyn Bus>,
+    pub objects: Arc<dyn Objects>,
+    pub settings: Arc<dyn SettingsSource>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// A lease outlives its invocation by this much, so that a redelivery finds it run out.
+const LEASE_MARGIN: TimeDelta = TimeDelta::seconds(5);
+/// How long a write that failed waits before it is made again; about three seconds in all.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1_600),
+];
+
+impl Buyer {
+    pub(super) async fn attempt(&self, id: &AttemptId) -> Result<Attempt, StageError> {
+        let attempt = self.attempts.get(id).await?;
+        attempt.ok_or_else(|| StageError::reject(format!("attempt {id} does not exist")))
+    }
+
+    /// Makes a write that must follow from what was read a moment ago; who loses the race comes back
+    /// by its message.
+    pub(super) async fn commit(
+        &self,
+        write: Result<AttemptWrite, InvalidTransition>,
+    ) -> Result<Attempt, StageError> {
+        let write = write.map_err(StageError::retry)?;
+        match self.write(&write).await? {
+            Written::Done => Ok(write.attempt),
+            Written::Conflict | Written::NoHeadroom(_) => {
+                Err(StageError::retry(format!("attempt {} changed meanwhile", write.attempt.id)))
+            }
+        }
+    }
+
+    /// A write with some patience: behind it may stand a picture that is paid for. One whose
+    /// acknowledgement was lost finds itself in the way, and is known by its row.
+    async fn write(&self, write: &AttemptWrite) -> Result<Written, StageError> {
+        let mut unsure = false;
+        for pause in PAUSES {
+            match self.attempts.write(write).await {
+                Ok(Written::Conflict) if unsure => {
+                    let stored = self.attempts.get(&write.attempt.id).await?;
+                    let ours = stored.as_ref() == Some(&write.attempt);
+                    return Ok(if ours { Written::Done } else { Written::Conflict });
+                }
+                Err(PortError::Unavailable(_)) => {
+                    unsure = true;
+                    let jitter = Duration::from_millis(self.random.next_u64() % 100);
+                    self.clock.sleep(pause + jitter).await;
+                }
+                answer => return Ok(answer?),
+            }
+        }
+        Err(StageError::retry(format!("attempt {} cannot be written", write.attempt.id)))
+    }
+
+    pub(super) fn entry(&self, id: &EntryId) -> Result<&Entry, StageError> {
+        // A newer release may know the entry.
+        self.catalogue.get(id).ok_or_else(|| StageError::retry(format!("no catalogue entry {id}")))
+    }
+
+    pub(super) fn prediction(&self, step: Step) -> Result<&PredictionModel, StageError> {
+        let model = self.catalogue.prediction(step);
+        model.ok_or_else(|| StageError::reject(format!("step {step} has no prediction model")))
+    }
+}

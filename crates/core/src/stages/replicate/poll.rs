@@ -1,0 +1,158 @@
+//! Asking after a prediction, and bringing its picture home.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Replicate;
+use crate::{
+    attempt::{Attempt, AttemptState},
+    ids::{AttemptId, JobName},
+    messages::ToReplicate,
+    money::Micros,
+    outcome::{FailClass, Outcome, RenderOutcome},
+    ports::{CallError, Prediction, PredictionPhase},
+    stages::{Invocation, StageError},
+};
+
+/// How long past its time a prediction that was told to stop may still run.
+const LAST_WORD: TimeDelta = TimeDelta::seconds(30);
+/// The provider ends a prediction that runs for 30 minutes; one that cannot be asked after long past
+/// that never will be.
+const JOB_LIFE: TimeDelta = TimeDelta::hours(2);
+
+impl Replicate {
+    pub(super) async fn poll(
+        &self,
+        id: &AttemptId,
+        seq: u32,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let attempt = self.buyer.attempt(id).await?;
+        let AttemptState::Submitted { ref job, since, seq: expected, .. } = attempt.state else {
+            return self.resolve(attempt, call).await;
+        };
+        if seq < expected {
+            return Ok(());
+        }
+        if let Some(prediction) = self.ended(job).await {
+            return self.finish(attempt, prediction, call).await;
+        }
+        let now = self.buyer.clock.now();
+        let over = self.time_is_over(&attempt, since);
+        if now >= over {
+            self.stop(&attempt.id, job).await;
+        }
+        if now >= over + LAST_WORD {
+            tracing::warn!(attempt = %attempt.id, "a prediction did not end in time");
+            let held = self.buyer.commit(attempt.abandoned(now)).await?;
+            return self.buyer.tell(held).await;
+        }
+        self.poll_again(attempt).await
+    }
+
+    /// What became of the prediction, if it has an end.
+    pub(super) async fn ended(&self, job: &JobName) -> Option<Prediction> {
+        match self.predictions.status(job).await {
+            Ok(Prediction {
+                phase:
+                    PredictionPhase::Starting | PredictionPhase::Running | PredictionPhase::Unrecognised,
+                ..
+            }) => None,
+            Ok(ended) => Some(ended),
+            Err(error) => {
+                tracing::warn!(%job, %error, "a prediction could not be asked after");
+                None
+            }
+        }
+    }
+
+    /// When the step's turn is over, or the time that its model may take.
+    fn time_is_over(&self, attempt: &Attempt, since: DateTime<Utc>) -> DateTime<Utc> {
+        let model = self.buyer.catalogue.prediction(attempt.step);
+        let longest = model.map_or(JOB_LIFE, |model| TimeDelta::seconds(model.max_seconds.into()));
+        let by_model = since + longest;
+        attempt.run_until.map_or(by_model, |run_until| run_until.min(by_model))
+    }
+
+    /// Sends the next tick, then moves the sequence on: a crash between leaves two harmless ticks.
+    async fn poll_again(&self, attempt: Attempt) -> Result<(), StageError> {
+        let AttemptState::Submitted { seq, .. } = attempt.state else {
+            return Ok(());
+        };
+        let delay = attempt.poll_delay(seq + 1);
+        let tick = ToReplicate::Poll { attempt_id: attempt.id.clone(), seq: seq + 1 };
+        self.send_tick(&tick, delay).await?;
+        let next = self.buyer.clock.now() + TimeDelta::seconds(delay.into());
+        self.buyer.commit(attempt.polled(true, next)).await.map(drop)
+    }
+
+    /// Settles what a prediction came to; its picture is brought home first.
+    pub(super) async fn finish(
+        &self,
+        attempt: Attempt,
+        prediction: Prediction,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let AttemptState::Submitted { since, .. } = attempt.state else {
+            return Ok(());
+        };
+        let share = &attempt.shares[0];
+        let model = self.buyer.prediction(attempt.step)?;
+        let bill = |pictures| model.bill(pictures, prediction.run).unwrap_or(share.maximum);
+        let failed = |class| Outcome::Failed { class };
+        let (outcome, cost) = match &prediction.phase {
+            PredictionPhase::Succeeded { pictures } => match pictures.first() {
+                None => (failed(FailClass::NoImage), bill(0)),
+                Some(address) => match self.bring_home(&attempt, address, call).await {
+                    Ok(outcome) => (outcome, bill(pictures.len())),
+                    // Once more with the next poll, while the provider keeps it.
+                    Err(error) if self.buyer.clock.now() < since + JOB_LIFE => {
+                        tracing::warn!(attempt = %attempt.id, %error, "a picture did not arrive");
+                        return self.poll_again(attempt).await;
+                    }
+                    Err(_) => (failed(FailClass::Missing), bill(pictures.len())),
+                },
+            },
+            // It was made and is paid for.
+            PredictionPhase::Gone => (failed(FailClass::Missing), bill(1)),
+            PredictionPhase::Refused => (Outcome::Refused, bill(0)),
+            PredictionPhase::Failed(class) => (failed(*class), bill(0)),
+            PredictionPhase::Cancelled => (failed(FailClass::Cancelled), bill(0)),
+            PredictionPhase::Aborted => (failed(FailClass::Cancelled), Micros::ZERO),
+            PredictionPhase::Starting
+            | PredictionPhase::Running
+            | PredictionPhase::Unrecognised => return self.poll_again(attempt).await,
+        };
+        let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
+        let settled = attempt.settled(vec![outcome], self.buyer.clock.now());
+        self.buyer.tell(self.buyer.commit(settled).await?).await
+    }
+
+    /// An error means: not now.
+    async fn bring_home(
+        &self,
+        attempt: &Attempt,
+        address: &str,
+        call: &Invocation,
+    ) -> Result<Outcome, CallError> {
+        let picture = match self.predictions.picture(address).await {
+            Ok(picture) => picture,
+            Err(CallError::Rejected { class, reason }) => {
+                tracing::warn!(attempt = %attempt.id, reason, "a picture is gone, or is none");
+                return Ok(Outcome::Failed { class });
+            }
+            Err(error) => return Err(error),
+        };
+        let render = &attempt.shares[0].render_id;
+        let kept = self.buyer.keep(&attempt.id, render, &picture, call).await;
+        let kept = kept.ok_or_else(|| CallError::NotCreated {
+            reason: "it could not be stored".to_owned(),
+            retry_after: None,
+        })?;
+        let model = self.buyer.catalogue.prediction(attempt.step);
+        Ok(Outcome::Image {
+            picture: kept,
+            fidelity: attempt.step.fidelity(),
+            size: model.map_or(crate::catalogue::Size::OneK, |model| model.size),
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! One render in: checked, decided, stored once, handed on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Caller, Router,
+    entrance::{Arrival, Balances},
+    upload::hex,
+};
+use crate::{
+    catalogue::Entry,
+    chain::Step,
+    ids::{RenderId, UserId},
+    lane::{self, Lane, LaneChoice, LaneError, Wish},
+    ports::{HourlyLimit, Inserted, PortError},
+    render::{ChainRules, Render, RenderStatus},
+    request::{FieldError, MAX_MESSAGE_BYTES, RenderRequest},
+    routing::{Assignment, assign},
+    settings::Settings,
+    stages::StageError,
+};
+
+/// A render as it comes in; pictures by upload key.
+#[derive(Clone, Debug)]
+pub struct NewRender {
+    pub caller: Caller,
+    pub user_id: UserId,
+    pub idempotency_key: String,
+    pub request: RenderRequest<String>,
+}
+
+/// The render that stands for a request, and whether this request made it.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub render: Render,
+    pub new: bool,
+}
+
+/// Why a render was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    #[error("this idempotency key was used with another body")]
+    KeyReused,
+    /// The user's route has no step that this deployment can run.
+    #[error("the render's route is closed")]
+    RouteClosed,
+    /// The user has had as many renders as an hour may bring.
+    #[error("the user's hourly limit is reached")]
+    Limited { again_at: DateTime<Utc> },
+    /// The day's money is spent wherever the render could go; it is midnight at the latest.
+    #[error("the day's budget is spent")]
+    BudgetExhausted { again_at: DateTime<Utc> },
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<PortError> for AcceptError {
+    fn from(error: PortError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<StageError> for AcceptError {
+    fn from(error: StageError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl Router {
+    /// Accepts a render once per user and idempotency key, and hands it on.
+    pub async fn accept(&self, new: NewRender) -> Result<Accepted, AcceptError> {
+        let fingerprint = fingerprint(&new.request)?;
+        let (user, key) = (new.user_id.clone(), new.idempotency_key.clone());
+        let render = match self.decide(new, fingerprint.clone()).await {
+            Ok(render) => render,
+            // The world may have moved on since the same request was accepted: a route closed, a
+            // picture expired. That render stands all the same.
+            Err(error) => {
+                return match self.renders.by_key(&user, &key).await? {
+                    Some(existing) => self.again(existing, &fingerprint).await,
+                    None => Err(error),
+                };
+            }
+        };
+        let limit = HourlyLimit {
+            since: render.accepted_at - TimeDelta::hours(1),
+            most: self.config.hourly_limit,
+        };
+        match self.renders.insert(render.clone(), limit).await? {
+            Inserted::Limited { again_at } => Err(AcceptError::Limited { again_at }),
+            Inserted::New => {
+                let render = Render { version: 1, ..render };
+                self.courier.deliver(vec![render.clone()]).await?;
+                Ok(Accepted { render, new: true })
+            }
+            Inserted::Existing(existing) => self.again(*existing, &fingerprint).await,
+        }
+    }
+
+    /// The same request came again: the render it made, and the sends that one may still owe.
+    async fn again(&self, existing: Render, fingerprint: &str) -> Result<Accepted, AcceptError> {
+        if existing.fingerprint != fingerprint {
+            return Err(AcceptError::KeyReused);
+        }
+        self.courier.deliver(vec![existing.clone()]).await?;
+        Ok(Accepted { render: existing, new: false })
+    }
+
+    /// Everything that is checked and decided before a render is stored.
+    async fn decide(&self, new: NewRender, fingerprint: String) -> Result<Render, AcceptError> {
+        let settings = self.settings.settings().await;
+        let assignment = assign(&new.user_id, &settings.split(&self.config.salt))
+            .map_err(|_| FieldError::new("user_id", "name the user the render is for"))?;
+        new.request.check()?;
+        let choice = self.choose_lane(&new.request, settings.default_lane)?;
+        let now = self.clock.now();
+        let (request, balances) = join(
+            self.find_pictures(new.caller, &new.user_id, new.request),
+            self.balances(now.date_naive()),
+        )
+        .await;
+        let draft = Draft {
+            user_id: new.user_id,
+            key: new.idempotency_key,
+            fingerprint,
+            request: request?,
+            assignment,
+            choice,
+        };
+        self.render(draft, &settings, &balances?, now)
+    }
+
+    fn choose_lane(
+        &self,
+        request: &RenderRequest<String>,
+        default_lane: lane::DefaultLane,
+    ) -> Result<LaneChoice, FieldError> {
+        let wish = Wish {
+            lane: request.lane,
+            deadline_seconds: request.deadline_seconds,
+            give_up_seconds: request.give_up_seconds,
+        };
+        lane::choose(wish, request.quality, default_lane, &self.config.lanes).map_err(|error| {
+            let field = match error {
+                LaneError::Deadline => "deadline_seconds",
+                LaneError::GiveUp { .. } | LaneError::Impatient { .. } => "give_up_seconds",
+            };
+            FieldError::new(field, error.to_string())
+        })
+    }
+
+    fn render(
+        &self,
+        draft: Draft,
+        settings: &Settings,
+        balances: &Balances,
+        now: DateTime<Utc>,
+    ) -> Result<Render, AcceptError> {
+        let Draft { request, assignment, choice, .. } = draft;
+        let rules = &self.courier.rules;
+        let (entry_id, entry) = self
+            .courier
+            .catalogue
+            .entry_for(request.quality, now.date_naive())
+            .ok_or_else(|| FieldError::new("quality", "no model serves it now"))?;
+        let (served, step) = self.entrance(&Arrival {
+            assigned: assignment.route,
+            accept_described: request.accept_described,
+            google_price: entry.maximum(choice.lane, &request),
+            settings,
+            balances,
+            now,
+        })?;
+        self.check_step(step, choice.lane, entry, &request)?;
+        let after = |seconds: u32| now + TimeDelta::seconds(seconds.into());
+        let mut render = Render {
+            id: RenderId::generate(self.random.as_ref(), now),
+            version: 0,
+            user_id: draft.user_id,
+            idempotency_key: draft.key,
+            fingerprint: draft.fingerprint,
+            request,
+            bucket: assignment.bucket,
+            assigned: assignment.route,
+            served,
+            // Only Google has batches.
+            lane: if step == Step::Gemini { choice.lane } else { Lane::Online },
+            entry: entry_id.clone(),
+            accepted_at: now,
+            deadline_at: after(choice.deadline_seconds),
+            give_up_at: after(choice.give_up_seconds),
+            status: RenderStatus::Accepted,
+            step,
+            n: 1,
+            run_until: now,
+            to_join: false,
+            open_attempts: BTreeSet::new(),
+            google_failed: false,
+            interim: None,
+            granted: None,
+            costs: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            due_at: None,
+        };
+        render.owe_hand_on(now, rules);
+        fits_a_message(&render, rules)?;
+        Ok(render)
+    }
+
+    /// Whether the model of the first step can do what is asked of it.
+    fn check_step(
+        &self,
+        step: Step,
+        lane: Lane,
+        entry: &Entry,
+        request: &RenderRequest,
+    ) -> Result<(), FieldError> {
+        let most_pictures = match step {
+            Step::Gemini if entry.backend(lane).is_none() => {
+                let fix = format!("quality {} has no {lane} lane", request.quality);
+                return Err(FieldError::new("lane", fix));
+            }
+            Step::Gemini => Some(entry.max_pictures),
+            Step::NanoBanana => self.courier.catalogue.prediction(step).map(|m| m.max_pictures),
+            // They see one picture and know the garments from words.
+            Step::PhotoMaker | Step::Sdxl | Step::Upscale => None,
+        };
+        let most = most_pictures.map_or(usize::MAX, |most| (most as usize).saturating_sub(1));
+        if request.garments.len() > most {
+            return Err(FieldError::new("garments", format!("give at most {most} garments")));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a render before it is decided where it begins.
+struct Draft {
+    user_id: UserId,
+    key: String,
+    fingerprint: String,
+    request: RenderRequest,
+    assignment: Assignment,
+    choice: LaneChoice,
+}
+
+/// The same request has the same fingerprint, whatever its spelling.
+fn fingerprint(request: &RenderRequest<String>) -> Result<String, AcceptError> {
+    let canonical =
+        serde_json::to_vec(request).map_err(|e| AcceptError::Unavailable(e.to_string()))?;
+    Ok(hex(&Sha256::digest(&canonical)))
+}
+
+fn fits_a_message(render: &Render, rules: &ChainRules) -> Result<(), AcceptError> {
+    let order = serde_json::to_vec(&render.order(rules))
+        .map_err(|e| AcceptError::Unavailable(e.to_string()))?;
+    if order.len() > MAX_MESSAGE_BYTES {
+        let fix = "shorten the prompt and the garment descriptions";
+        return Err(FieldError::new("prompt", fix).into());
+    }
+    Ok(())
+}

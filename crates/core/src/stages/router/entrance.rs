@@ -1,0 +1,114 @@
+//! Where a render begins: where there is money for it.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use futures_util::future::try_join;
+
+use super::{AcceptError, Router};
+use crate::{
+    budget::{Account, Balance, Verdict},
+    chain::{NoEntrance, Step, entrance, steps, steps_after},
+    money::Micros,
+    ports::PortError,
+    routing::Route,
+    settings::{Settings, WhenBudgetExhausted},
+};
+
+/// What both accounts hold on a day.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Balances {
+    google: Balance,
+    replicate: Balance,
+}
+
+impl Balances {
+    pub(super) const fn of(&self, account: Account) -> &Balance {
+        match account {
+            Account::Google => &self.google,
+            Account::Replicate => &self.replicate,
+        }
+    }
+}
+
+/// What the entrance of a render depends on, besides the deployment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival<'a> {
+    pub(super) assigned: Route,
+    pub(super) accept_described: bool,
+    /// The most it can cost at Google.
+    pub(super) google_price: Micros,
+    pub(super) settings: &'a Settings,
+    pub(super) balances: &'a Balances,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Router {
+    pub(super) async fn balances(&self, day: NaiveDate) -> Result<Balances, PortError> {
+        let balance = |account| self.ledger.balance(account, day);
+        let (google, replicate) =
+            try_join(balance(Account::Google), balance(Account::Replicate)).await?;
+        Ok(Balances { google, replicate })
+    }
+
+    /// The route and the step that a new render begins with. Money that running attempts may give
+    /// back is worth waiting for; money that is spent is not.
+    pub(super) fn entrance(&self, arrival: &Arrival<'_>) -> Result<(Route, Step), AcceptError> {
+        let Arrival { assigned, accept_described, settings, now, .. } = *arrival;
+        let when = settings.when_budget_exhausted;
+        let replicate_price = self.replicate_price(assigned, accept_described, when);
+        let funded = |account| {
+            let price = match account {
+                Account::Google => Some(arrival.google_price),
+                Account::Replicate => replicate_price,
+            };
+            let (balance, budget) =
+                (arrival.balances.of(account), settings.daily_budget_of(account));
+            // What has no known price is never bought.
+            price.is_some_and(|price| balance.judge(price, budget) != Verdict::Open)
+        };
+        let available = self.courier.rules.available;
+        entrance(assigned, accept_described, available, when, funded).map_err(|none| match none {
+            NoEntrance::Closed => AcceptError::RouteClosed,
+            NoEntrance::Unfunded => AcceptError::BudgetExhausted { again_at: midnight_after(now) },
+        })
+    }
+
+    /// The most that a prediction costs of the step that a render would begin with on Replicate.
+    fn replicate_price(
+        &self,
+        assigned: Route,
+        accept_described: bool,
+        when: WhenBudgetExhausted,
+    ) -> Option<Micros> {
+        let available = self.courier.rules.available;
+        let legacy = steps(Route::Legacy)[0];
+        let wanted = assigned == Route::Legacy || when == WhenBudgetExhausted::Legacy;
+        let step = if wanted && available.contains(&legacy) {
+            legacy
+        } else {
+            let google = steps(Route::Gemini)[0];
+            steps_after(Route::Gemini, google, accept_described, available).next()?
+        };
+        Some(self.courier.catalogue.prediction(step)?.maximum())
+    }
+}
+
+/// The next UTC midnight, when the day's money is whole again.
+fn midnight_after(now: DateTime<Utc>) -> DateTime<Utc> {
+    let tomorrow = now.date_naive().succ_opt();
+    tomorrow.map_or(now, |day| day.and_time(NaiveTime::MIN).and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::contract::fixtures::start;
+
+    #[test]
+    fn money_comes_back_at_the_next_midnight() {
+        let midnight = start() + TimeDelta::hours(12);
+        assert_eq!(midnight_after(start()), midnight);
+        assert_eq!(midnight_after(midnight), midnight + TimeDelta::days(1));
+    }
+}

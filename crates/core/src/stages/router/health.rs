@@ -1,0 +1,100 @@
+//! How the house does, for whoever asks: shares and counts, no amounts.
+
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::try_join3;
+
+use super::Router;
+use crate::{
+    budget::{Account, Balance, Verdict},
+    catalogue::Quality,
+    lane::Lane,
+    money::Micros,
+    ports::{Backlog, PortError},
+};
+
+/// How long a look stands.
+const STANDS: TimeDelta = TimeDelta::seconds(5);
+/// A message that waited longer than this is looked after by nobody, in seconds.
+const LONG_WAIT: u64 = 300;
+
+/// A look at the house.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub google: Breaker,
+    pub replicate: Breaker,
+    /// Batches that are open to more renders.
+    pub open_batches: u64,
+    pub queues: Vec<Backlog>,
+}
+
+/// An account's budget breaker, for the cheapest thing that the account buys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    pub verdict: Verdict,
+    /// How much of the day's budget is spent, held or reserved, in percent.
+    pub committed_percent: u64,
+}
+
+impl Health {
+    /// Whether nothing calls for somebody to look.
+    pub fn is_good(&self) -> bool {
+        let closed = |breaker: &Breaker| breaker.verdict != Verdict::Open;
+        let flows = |queue: &Backlog| queue.dead == 0 && queue.oldest_seconds <= LONG_WAIT;
+        closed(&self.google) && closed(&self.replicate) && self.queues.iter().all(flows)
+    }
+}
+
+impl Router {
+    /// Looks at the ledger, the batches and the queues at once.
+    pub async fn health(&self) -> Result<Health, PortError> {
+        let today = self.clock.now().date_naive();
+        let settings = self.settings.settings().await;
+        let (balances, open_batches, queues) =
+            try_join3(self.balances(today), self.courier.batches.open(), self.backlogs.backlogs())
+                .await?;
+        let catalogue = &self.courier.catalogue;
+        let plain = catalogue.entry_for(Quality::Sd, today);
+        let google = plain.map(|(_, entry)| {
+            entry.price.maximum(Lane::Batch, entry.max_output_tokens, 2, entry.prompt.len())
+        });
+        let replicate = catalogue.predictions().map(|(_, model)| model.maximum()).min();
+        let breaker = |account, price: Option<Micros>| {
+            let budget = settings.daily_budget_of(account);
+            Breaker::of(balances.of(account), price.unwrap_or_default(), budget)
+        };
+        Ok(Health {
+            google: breaker(Account::Google, google),
+            replicate: breaker(Account::Replicate, replicate),
+            open_batches,
+            queues,
+        })
+    }
+}
+
+impl Breaker {
+    fn of(balance: &Balance, price: Micros, budget: Micros) -> Self {
+        let share = balance.committed().times(100).get().checked_div(budget.get());
+        Self { verdict: balance.judge(price, budget), committed_percent: share.unwrap_or(100) }
+    }
+}
+
+/// The last look, kept for some seconds: anyone may ask, as often as they like.
+#[derive(Debug, Default)]
+pub struct HealthCache(Mutex<Option<(DateTime<Utc>, Health)>>);
+
+impl HealthCache {
+    pub async fn health(&self, router: &Router) -> Result<Health, PortError> {
+        let now = router.clock.now();
+        let stands = |at: &DateTime<Utc>| (*at..*at + STANDS).contains(&now);
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, health)) = kept.filter(|(at, _)| stands(at)) {
+            return Ok(health);
+        }
+        let health = router.health().await?;
+        let last = Some((now, health.clone()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
+        Ok(health)
+    }
+}

@@ -1,0 +1,65 @@
+//! The house's health as anybody may see it: shares and counts, no amounts.
+
+use serde::Serialize;
+use tryon_core::{
+    budget::Verdict,
+    ports::{Backlog, QueueName},
+    stages::{Breaker, Health},
+};
+
+#[derive(Debug, Serialize)]
+pub(super) struct HealthView {
+    status: &'static str,
+    breakers: Breakers,
+    open_batches: u64,
+    queues: Vec<QueueView>,
+}
+
+#[derive(Debug, Serialize)]
+struct Breakers {
+    google: BreakerView,
+    replicate: BreakerView,
+}
+
+#[derive(Debug, Serialize)]
+struct BreakerView {
+    state: &'static str,
+    committed_percent: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct QueueView {
+    name: &'static str,
+    messages: u64,
+    oldest_seconds: u64,
+    dead: u64,
+}
+
+impl From<&Health> for HealthView {
+    fn from(health: &Health) -> Self {
+        Self {
+            status: if health.is_good() { "ok" } else { "degraded" },
+            breakers: Breakers { google: health.google.into(), replicate: health.replicate.into() },
+            open_batches: health.open_batches,
+            queues: health.queues.iter().map(QueueView::from).collect(),
+        }
+    }
+}
+
+impl From<Breaker> for BreakerView {
+    fn from(breaker: Breaker) -> Self {
+        let state = match breaker.verdict {
+            Verdict::Fits => "closed",
+            Verdict::Deferred => "deferred",
+            Verdict::Open => "open",
+        };
+        Self { state, committed_percent: breaker.committed_percent }
+    }
+}
+
+impl From<&Backlog> for QueueView {
+    fn from(backlog: &Backlog) -> Self {
+        let Backlog { queue, messages, oldest_seconds, dead } = *backlog;
+        Self { name: QueueName::as_str(queue), messages, oldest_seconds, dead }
+    }
+}

@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use serde_json::json;
+use tryon_core::{
+    memory::{Call, Mishap},
+    money::Micros,
+    ports::{Clock, Outgoing, Queue, QueueName},
+    settings::Settings,
+};
+
+use super::edge::{Edge, event};
+use crate::testing::settings;
+
+#[tokio::test(start_paused = true)]
+async fn health_is_open_to_anyone_and_names_no_amounts() {
+    let edge = Edge::new().await;
+    let answer = edge.ask(event("health")).await;
+    assert_eq!((answer.status, &answer.body["status"]), (200, &json!("ok")), "{answer:?}");
+    let closed = json!({"state": "closed", "committed_percent": 0});
+    assert_eq!(answer.body["breakers"], json!({"google": closed, "replicate": closed}));
+    assert_eq!(
+        (&answer.body["open_batches"], edge.house.queues.depth(QueueName::Accumulator).total()),
+        (&json!(0), 0)
+    );
+    let names: Vec<&str> = answer.body["queues"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|q| q["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, QueueName::ALL.map(QueueName::as_str));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_stands_for_some_seconds() {
+    let edge = Edge::new().await;
+    edge.ask(event("health")).await;
+    edge.house.settings.replace(Settings { daily_budget: Micros::ZERO, ..settings() });
+    let queue = QueueName::ImagenJobs;
+    edge.house.queues.reject(queue, "{}".to_owned(), "poison").await.unwrap();
+    edge.house.queues.send(queue, vec![Outgoing::now("{}".to_owned())]).await.unwrap();
+    edge.house.clock.sleep(Duration::from_millis(4_999)).await;
+    assert_eq!(edge.ask(event("health")).await.body["status"], "ok");
+    edge.house.clock.sleep(Duration::from_millis(1)).await;
+    let answer = edge.ask(event("health")).await;
+    assert_eq!(answer.body["status"], "degraded");
+    let open = json!({"state": "open", "committed_percent": 100});
+    assert_eq!(answer.body["breakers"]["google"], open);
+    let jobs = json!({"name": "imagen-jobs", "messages": 1, "oldest_seconds": 5, "dead": 1});
+    assert_eq!(answer.body["queues"][2], jobs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_house_that_cannot_be_seen_is_told() {
+    let edge = Edge::new().await;
+    for call in [Call::AttemptBalance, Call::BatchCount, Call::QueueLook] {
+        edge.house.chaos.fail_next(call, Mishap::Throttled);
+        assert_eq!(edge.ask(event("health")).await.problem(), (503, "unavailable", ""), "{call:?}");
+    }
+    assert_eq!(edge.ask(event("health")).await.status, 200);
+}

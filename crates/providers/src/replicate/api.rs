@@ -1,0 +1,117 @@
+//! The way to the API: the token, one renewal of it when refused, and answers read whole.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
+use tryon_core::{
+    outcome::FailClass,
+    ports::{
+        Body, ByteStream, CallError, Clock, HttpTransport, PortError, Secret, SecretName, Secrets,
+    },
+};
+
+use super::errors::Refusal;
+use crate::{
+    errors::{Purpose, not_created, rejected},
+    read::whole,
+};
+
+/// The largest answer that is read, in bytes: a list of 100 predictions with their logs.
+const MOST: usize = 32 << 20;
+
+#[derive(Clone, Debug)]
+pub(super) struct Api {
+    pub(super) transport: Arc<dyn HttpTransport>,
+    pub(super) secrets: Arc<dyn Secrets>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Builds a request; called again when it has to be sent again.
+pub(super) type Make<'a> = &'a (dyn Fn() -> http::Result<Request<Body>> + Sync);
+
+impl Api {
+    /// The whole of a good answer, within `timeout`.
+    pub(super) async fn call(
+        &self,
+        purpose: Purpose,
+        timeout: Duration,
+        make: Make<'_>,
+    ) -> Result<Bytes, CallError> {
+        let call = async {
+            let response = self.answered(purpose, timeout, make).await?;
+            let body = whole(response.into_body(), MOST).await;
+            body.map_err(|error| purpose.lost(error.to_string()))
+        };
+        self.within(purpose, timeout, call).await
+    }
+
+    /// What takes longer than `timeout` is lost.
+    pub(super) async fn within<T>(
+        &self,
+        purpose: Purpose,
+        timeout: Duration,
+        call: impl Future<Output = Result<T, CallError>> + Send,
+    ) -> Result<T, CallError> {
+        match select(Box::pin(call), self.clock.sleep(timeout)).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(purpose.lost("no whole answer in time")),
+        }
+    }
+
+    /// A refused token is read past its cache and, where it is another one now, the request sent
+    /// again: what was refused was not carried out.
+    async fn answered(
+        &self,
+        purpose: Purpose,
+        timeout: Duration,
+        make: Make<'_>,
+    ) -> Result<Response<ByteStream>, CallError> {
+        let token = self.token(false).await?;
+        let mut sent = self.send(&token, purpose, timeout, make).await?;
+        if sent.as_ref().is_err_and(Refusal::doubts_credentials) {
+            let fresh = self.token(true).await?;
+            if fresh != token {
+                sent = self.send(&fresh, purpose, timeout, make).await?;
+            }
+        }
+        sent.map_err(|refusal| refusal.into_call_error(purpose))
+    }
+
+    async fn send(
+        &self,
+        token: &Secret,
+        purpose: Purpose,
+        timeout: Duration,
+        make: Make<'_>,
+    ) -> Result<Result<Response<ByteStream>, Refusal>, CallError> {
+        let request = make().and_then(|request| sign(request, token));
+        let request = request.map_err(|error| {
+            rejected(FailClass::Account, format!("a request could not be formed: {error}"))
+        })?;
+        let response = self.transport.send(request, timeout).await;
+        let response = response.map_err(|error| purpose.transport(&error))?;
+        if response.status().is_success() {
+            return Ok(Ok(response));
+        }
+        Ok(Err(Refusal::read(response).await))
+    }
+
+    async fn token(&self, fresh: bool) -> Result<Secret, CallError> {
+        self.secrets.secret(SecretName::ReplicateToken, fresh).await.map_err(|error| {
+            let reason = format!("the token could not be read: {error}");
+            match error {
+                PortError::Unavailable(_) => not_created(reason, None),
+                PortError::Broken(_) => rejected(FailClass::Account, reason),
+            }
+        })
+    }
+}
+
+fn sign(mut request: Request<Body>, token: &Secret) -> http::Result<Request<Body>> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal().trim()))?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, value);
+    Ok(request)
+}

@@ -1,0 +1,114 @@
+//! Why a prediction failed, by the code in parentheses where there is one.
+
+use tryon_core::{outcome::FailClass, ports::PredictionPhase};
+
+/// What the `error` of a failed prediction comes to; an empty one is not the model's.
+pub(super) fn phase(error: Option<&str>) -> PredictionPhase {
+    let Some(error) = error.filter(|error| !error.trim().is_empty()) else {
+        return PredictionPhase::Failed(FailClass::Provider);
+    };
+    match code(error) {
+        Some("E005") => PredictionPhase::Refused,
+        Some("E001" | "E002") => PredictionPhase::Failed(FailClass::Account),
+        Some("E006" | "E1001" | "E4875") => PredictionPhase::Failed(FailClass::Invalid),
+        // Capacity, and whatever broke at the platform.
+        Some(_) => PredictionPhase::Failed(FailClass::Provider),
+        None => by_text(error),
+    }
+}
+
+/// `PA`, or `E` and digits: `... (code: PA)`, `... (E005) (uIJ6...)`.
+pub(super) fn code(error: &str) -> Option<&str> {
+    let in_parentheses = error.split('(').skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    let bare = in_parentheses.map(|text| text.strip_prefix("code:").unwrap_or(text).trim());
+    let is_code = |text: &&str| {
+        let digits = text.strip_prefix('E').unwrap_or_default();
+        *text == "PA"
+            || (3..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    bare.into_iter().find(is_code)
+}
+
+/// Without a code it is mostly a model's own exception, which would come again.
+fn by_text(error: &str) -> PredictionPhase {
+    let error = error.to_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| error.contains(part));
+    if says(&["nsfw", "flagged as sensitive"]) {
+        PredictionPhase::Refused
+    } else if says(&["401 unauthorized", "unauthenticated", "402 payment", "insufficient credit"]) {
+        PredictionPhase::Failed(FailClass::Account)
+    } else if says(&["prediction interrupted", "director:", "high demand", "temporarily unavail"]) {
+        PredictionPhase::Failed(FailClass::Provider)
+    } else {
+        PredictionPhase::Failed(FailClass::Invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_signal_has_its_class() {
+        let refused: &[&str] = &[
+            "The input or output was flagged as sensitive. Please try again. (E005)",
+            "The input was flagged as sensitive. (E005) (uIJ6aBc9)",
+            "NSFW content detected. Try running it again, or try a different prompt.",
+        ];
+        let account: &[&str] = &[
+            "Out of provider credit (E001)",
+            "Bad key (E002)",
+            "Client error '401 Unauthorized' for url",
+            "402 Payment Required",
+        ];
+        let invalid: &[&str] = &[
+            "The input is invalid (E006)",
+            "Out of memory (code: E1001)",
+            "Webhook URL is empty (E4875)",
+            "Cannot find the trigger word 'img' in text prompt!",
+            "Cannot use multiple trigger words 'img' in text prompt!",
+            "list index out of range (most recent call last)",
+            "cannot identify image file (sensitive to (EXIF) data)",
+        ];
+        let provider: &[&str] = &[
+            "",
+            "Prediction interrupted; please retry (code: PA)",
+            "Prediction interrupted; please retry",
+            "The service has high demand (E003)",
+            "The service is temporarily unavailable (E004)",
+            "Director: unexpected error handling prediction (E9828)",
+            "Director: unexpected error handling prediction",
+            "Unknown error (E1000)",
+            "Start timeout (E6716)",
+            "Stopped in non-terminal state (E8367)",
+            "Health check failed (E8765)",
+            "Failed to start (E9243)",
+            "Upload failed (E9825)",
+            "Something newer than this release (E2222)",
+        ];
+        let failed = PredictionPhase::Failed;
+        let table = [
+            (refused, PredictionPhase::Refused),
+            (account, failed(FailClass::Account)),
+            (invalid, failed(FailClass::Invalid)),
+            (provider, failed(FailClass::Provider)),
+        ];
+        for (errors, expected) in table {
+            for error in errors {
+                assert_eq!(phase(Some(error)), expected, "{error}");
+            }
+        }
+        assert_eq!(phase(None), failed(FailClass::Provider));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_classed(text: String, code_ in "[(][(E0-9PA)]{0,6}[)]?") {
+            phase(Some(&text));
+            phase(Some(&code_));
+            prop_assert!(code(&text).is_none_or(str::is_ascii));
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The legacy route and the fallback chain, step by step, with whatever can befall one: one end a
+//! render, no attempt left open, the money exact.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tryon_core::{
+    budget::Account,
+    catalogue::Size,
+    chain::{Fidelity, Step},
+    memory::{Call, Mishap},
+    money::Micros,
+    render::{FailureCode, Render, RenderStatus},
+    routing::{Percent, Route},
+    settings::{Settings, WhenBudgetExhausted},
+};
+use tryon_local::world::{Refused, World};
+use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
+
+use crate::support::{self, body};
+
+/// Nobody goes to Google.
+fn legacy() -> Settings {
+    Settings { traffic_percent: Percent::ZERO, ..support::settings() }
+}
+
+/// Google answers nobody, for good.
+fn google_is_down() -> Rule {
+    Rule::new(When::kind(CallKind::Online), Fault::finish("NO_IMAGE"))
+}
+
+/// Predictions of one step.
+fn of(step: Step) -> When {
+    When::kind(CallKind::Prediction).key(format!("/{step}/"))
+}
+
+fn create_of(step: Step) -> When {
+    When::kind(CallKind::PredictionCreate).key(format!("/{step}/"))
+}
+
+async fn one(settings: Settings, rules: Vec<Rule>) -> (World, Render) {
+    one_body(settings, rules, body("online", "")).await
+}
+
+async fn one_body(
+    settings: Settings,
+    rules: Vec<Rule>,
+    body: serde_json::Value,
+) -> (World, Render) {
+    let world = support::whole_world(1, settings, rules).await;
+    let render = support::play(&world, &[body]).await.remove(0);
+    assert!(render.open_attempts.is_empty(), "{:?}", render.open_attempts);
+    let late = render.status.ended_at().unwrap() - render.give_up_at;
+    assert!(late.num_seconds() <= 90, "ended {late} after its give-up time");
+    support::check_calm(&world);
+    (world, render)
+}
+
+fn made(render: &Render) -> (Step, Fidelity, Size) {
+    let RenderStatus::Succeeded { picture, fidelity, size, .. } = &render.status else {
+        panic!("no picture: {:?}", render.status);
+    };
+    let attempt = tryon_core::ids::AttemptId::from(picture.key.strip_prefix("out/").unwrap());
+    (attempt.step().unwrap(), *fidelity, *size)
+}
+
+fn code(render: &Render) -> Option<FailureCode> {
+    match render.status {
+        RenderStatus::Failed { code, .. } => Some(code),
+        _ => None,
+    }
+}
+
+fn creates(world: &World) -> u64 {
+    world.sandbox.calls().get(&CallKind::PredictionCreate).copied().unwrap_or_default()
+}
+
+fn replicate(world: &World) -> tryon_core::budget::Balance {
+    support::balance_of(world, &[Account::Replicate])
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_legacy_route_delivers() {
+    let (world, render) = one(legacy(), vec![]).await;
+    assert_eq!(made(&render), (Step::NanoBanana, Fidelity::Exact, Size::OneK));
+    assert_eq!((render.assigned, render.served), (Route::Legacy, Route::Legacy));
+    assert_eq!(render.cost(), Micros::new(150_000));
+    assert_eq!(replicate(&world).settled, Micros::new(150_000));
+    assert_eq!(support::balance(&world).settled, Micros::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_google_failure_ends_in_photo_maker_and_skips_nano_banana() {
+    let (world, render) = one(support::settings(), vec![google_is_down()]).await;
+    assert_eq!(made(&render), (Step::PhotoMaker, Fidelity::Described, Size::OneK));
+    assert!(render.google_failed);
+    assert_eq!(creates(&world), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_chain_ends_in_sdxl_or_not_at_all() {
+    let maker = Rule::new(of(Step::PhotoMaker), Fault::EmptyOutput);
+    let (_, render) = one(support::settings(), vec![google_is_down(), maker.clone()]).await;
+    assert_eq!(made(&render), (Step::Sdxl, Fidelity::Described, Size::OneK));
+    let sdxl = Rule::new(of(Step::Sdxl), Fault::EmptyOutput);
+    let (world, render) = one(support::settings(), vec![google_is_down(), maker, sdxl]).await;
+    assert_eq!(code(&render), Some(FailureCode::ProviderUnavailable));
+    assert_eq!(creates(&world), 2, "an empty answer is not asked for again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shop_that_declines_described_pictures_is_not_sent_one() {
+    let mut request = body("online", "");
+    request["accept_described"] = json!(false);
+    let (world, render) = one_body(support::settings(), vec![google_is_down()], request).await;
+    assert_eq!(code(&render), Some(FailureCode::ProviderUnavailable));
+    assert_eq!(creates(&world), 0);
+}
+
+/// Each step of the legacy chain fails in each way; the next one delivers, or nobody.
+#[tokio::test(start_paused = true)]
+async fn each_failure_of_a_step_has_its_answer() {
+    let steps = [Step::NanoBanana, Step::PhotoMaker, Step::Sdxl];
+    for (i, step) in steps.into_iter().enumerate() {
+        let before: Vec<Rule> =
+            steps[..i].iter().map(|s| Rule::new(of(*s), Fault::fail("no (E006)"))).collect();
+        let next = steps.get(i + 1).copied();
+        // What befalls the step, and how many predictions are created for it.
+        let cases = [
+            (Rule::new(of(step), Fault::failed("E003")), 3),
+            (Rule::new(of(step), Fault::failed("PA")), 3),
+            (Rule::new(of(step), Fault::fail("invalid input (E006)")), 1),
+            (Rule::new(of(step), Fault::EmptyOutput), 1),
+            (Rule::new(of(step), Fault::Stick { seconds: None }), 1),
+            (Rule::new(create_of(step), Fault::status(500)), 1),
+            (Rule::new(create_of(step), Fault::status(402)), 1),
+        ];
+        for (rule, tries) in cases {
+            let what = format!("{step}: {rule:?}");
+            let rules = [before.clone(), vec![rule]].concat();
+            let (world, render) = one(legacy(), rules).await;
+            match next {
+                Some(next) => assert_eq!(made(&render).0, next, "{what}"),
+                None => assert!(code(&render).is_some(), "{what}: {:?}", render.status),
+            }
+            let expected = i as u64 + tries + u64::from(next.is_some());
+            assert_eq!(creates(&world), expected, "{what}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_passes_is_tried_again() {
+    let rules = vec![Rule::new(of(Step::NanoBanana).nth(Nth::First(2)), Fault::failed("E9828"))];
+    let (world, render) = one(legacy(), rules).await;
+    assert_eq!((made(&render).0, render.n), (Step::NanoBanana, 3));
+    assert_eq!(replicate(&world).settled, Micros::new(150_000), "failures of a picture are free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_ends_the_render_at_every_step() {
+    for step in [Step::NanoBanana, Step::PhotoMaker, Step::Sdxl] {
+        let skip = |s| Rule::new(of(s), Fault::EmptyOutput);
+        let mut rules = vec![Rule::new(of(step), Fault::failed("E005"))];
+        rules.extend([Step::NanoBanana, Step::PhotoMaker].map(skip));
+        let (_, render) = one(legacy(), rules).await;
+        assert_eq!(code(&render), Some(FailureCode::ContentRefused), "{step}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_create_is_found_in_the_list() {
+    let lost = Rule::new(create_of(Step::NanoBanana), Fault::LoseAnswer);
+    let (world, render) = one(legacy(), vec![lost]).await;
+    assert_eq!(made(&render).0, Step::NanoBanana);
+    assert_eq!(creates(&world), 1);
+    assert_eq!(replicate(&world).held, Micros::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_create_that_is_listed_late_is_paid_for_and_its_picture_dropped() {
+    let rules = vec![
+        Rule::new(create_of(Step::NanoBanana), Fault::LoseAnswer),
+        Rule::new(When::kind(CallKind::PredictionList), Fault::LagList { seconds: 240 }),
+    ];
+    let (world, render) = one(legacy(), rules).await;
+    // Meanwhile the next step delivered, by grant.
+    assert_eq!(made(&render).0, Step::PhotoMaker);
+    assert!(render.granted.is_some());
+    assert_eq!(replicate(&world).held, Micros::new(150_000));
+    support::wait(&world, Duration::from_secs(600)).await;
+    let render = support::renders(&world).remove(0);
+    assert_eq!((made(&render).0, creates(&world)), (Step::PhotoMaker, 2));
+    assert!(render.cost() > Micros::new(150_000), "both stand in its costs: {}", render.cost());
+    assert_eq!(replicate(&world).held, Micros::ZERO);
+    support::check_money(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_comes_late_wins_while_nobody_else_delivers() {
+    let rules = vec![
+        Rule::new(create_of(Step::NanoBanana), Fault::LoseAnswer),
+        Rule::new(When::kind(CallKind::PredictionList), Fault::LagList { seconds: 60 }),
+        Rule::new(of(Step::PhotoMaker), Fault::Stick { seconds: None }),
+    ];
+    let (_, render) = one(legacy(), rules).await;
+    assert_eq!(made(&render), (Step::NanoBanana, Fidelity::Exact, Size::OneK));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_is_waited_for() {
+    let wait = Fault::Status { code: 429, retry_after_seconds: Some(17) };
+    let rules = vec![Rule::new(create_of(Step::NanoBanana).nth(Nth::First(2)), wait)];
+    let (world, render) = one(legacy(), rules).await;
+    assert_eq!((made(&render).0, render.n), (Step::NanoBanana, 1));
+    let took = render.status.ended_at().unwrap() - render.accepted_at;
+    assert!(took.num_seconds() >= 34, "ended after {took}");
+    assert_eq!(creates(&world), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_is_away_for_a_minute_is_waited_for() {
+    let minute = When::any().between(Duration::ZERO, Duration::from_secs(60));
+    let rules = vec![Rule::new(minute, Fault::RefuseConnection)];
+    let (world, render) = one(legacy(), rules).await;
+    assert_eq!(made(&render).0, Step::NanoBanana);
+    assert_eq!(world.sandbox.bill().charges.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_and_pictures_that_fail_are_asked_for_again() {
+    let some = |kind, fault| Rule::new(When::kind(kind).nth(Nth::First(3)), fault);
+    let rules = vec![
+        some(CallKind::PredictionGet, Fault::status(502)),
+        some(CallKind::Delivery, Fault::CutPicture { after_bytes: 100 }),
+    ];
+    let (world, render) = one(legacy(), rules).await;
+    assert_eq!((made(&render).0, render.n), (Step::NanoBanana, 1));
+    assert_eq!(world.sandbox.bill().charges.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_is_gone_is_a_stated_failure() {
+    let gone = Rule::new(When::kind(CallKind::Delivery).nth(Nth::First(1)), Fault::status(404));
+    let (world, render) = one(legacy(), vec![gone]).await;
+    assert_eq!((made(&render).0, render.n), (Step::NanoBanana, 2));
+    assert_eq!(replicate(&world).settled, Micros::new(300_000), "both were made");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_message_twice_means_one_end_and_one_charge() {
+    let world = support::whole_world(1, legacy(), Vec::new()).await;
+    for nth in (1..120).step_by(2) {
+        world.chaos.fail_nth(Call::Receive, nth, Mishap::Duplicate);
+        world.chaos.fail_nth(Call::Deliver, nth, Mishap::Duplicate);
+        world.chaos.fail_nth(Call::QueueSend, nth, Mishap::Duplicate);
+    }
+    let renders = support::play(&world, &[body("online", ""), body("batch", "")]).await;
+    assert_eq!(support::succeeded(&renders), 2);
+    assert_eq!(world.sandbox.bill().charges.len(), 2);
+    support::check(&world);
+}
+
+fn large(lane: &str) -> serde_json::Value {
+    let mut request = body(lane, "");
+    request["quality"] = json!("4k");
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_picture_is_enlarged_on_every_route() {
+    for (settings, lane, source) in [
+        (support::settings(), "online", "gemini"),
+        (support::settings(), "batch", "gemini"),
+        (legacy(), "online", "nano_banana"),
+    ] {
+        let (_, render) = one_body(settings, vec![], large(lane)).await;
+        assert_eq!(made(&render), (Step::Upscale, Fidelity::Exact, Size::FourK), "{source}");
+        assert!(render.interim.unwrap().picture.key.contains(source));
+    }
+    // What was described before is described after.
+    let (_, render) = one_body(support::settings(), vec![google_is_down()], large("online")).await;
+    assert_eq!(made(&render), (Step::Upscale, Fidelity::Described, Size::FourK));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_small_picture_is_delivered_where_enlarging_fails() {
+    for rule in [
+        Rule::new(of(Step::Upscale), Fault::EmptyOutput),
+        Rule::new(of(Step::Upscale), Fault::failed("E9828")),
+        Rule::new(of(Step::Upscale), Fault::failed("E005")),
+        Rule::new(of(Step::Upscale), Fault::Stick { seconds: None }),
+        Rule::new(create_of(Step::Upscale), Fault::status(500)),
+        Rule::new(create_of(Step::Upscale), Fault::status(429)),
+    ] {
+        let what = format!("{rule:?}");
+        let (_, render) = one_body(support::settings(), vec![rule], large("online")).await;
+        assert_eq!(made(&render), (Step::Gemini, Fidelity::Exact, Size::OneK), "{what}");
+    }
+}
+
+fn spent(when_budget_exhausted: WhenBudgetExhausted) -> Settings {
+    Settings { daily_budget: Micros::new(1_000), when_budget_exhausted, ..support::settings() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_without_google_money_goes_where_the_shop_wants() {
+    let (_, render) = one(spent(WhenBudgetExhausted::Fallback), vec![]).await;
+    assert_eq!(made(&render).0, Step::PhotoMaker);
+    assert_eq!((render.assigned, render.served), (Route::Gemini, Route::Gemini));
+    let (_, render) = one(spent(WhenBudgetExhausted::Legacy), vec![]).await;
+    assert_eq!(made(&render).0, Step::NanoBanana);
+    assert_eq!((render.assigned, render.served), (Route::Gemini, Route::Legacy));
+    let world = support::whole_world(1, spent(WhenBudgetExhausted::Reject), vec![]).await;
+    let refused = world.accept(&body("online", ""), "key").await.unwrap_err();
+    assert_eq!(refused.downcast_ref::<Refused>().unwrap().status, 429);
+    assert!(support::renders(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_that_runs_out_behind_the_edge_is_told() {
+    // Room for one at the edge; two are accepted before either reserves.
+    let tight = |when| Settings { daily_budget: Micros::new(80_000), ..spent(when) };
+    for (when, expected) in [
+        (WhenBudgetExhausted::Reject, None),
+        (WhenBudgetExhausted::Legacy, Some(Step::NanoBanana)),
+        (WhenBudgetExhausted::Fallback, Some(Step::PhotoMaker)),
+    ] {
+        let world = support::whole_world(1, tight(when), vec![]).await;
+        let renders = support::play(&world, &[body("online", ""), body("online", "")]).await;
+        let other = renders.iter().find(|render| render.step != Step::Gemini);
+        match expected {
+            Some(step) => assert_eq!(made(other.unwrap()).0, step),
+            None => assert_eq!(support::failed(&renders, FailureCode::BudgetExhausted), 1),
+        }
+        support::check_calm(&world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_caps_reached_is_refused_at_the_edge() {
+    let settings = Settings {
+        replicate_daily_budget: Micros::new(1_000),
+        ..spent(WhenBudgetExhausted::Fallback)
+    };
+    let world = support::whole_world(1, settings, vec![]).await;
+    for percent in [Percent::FULL, Percent::ZERO] {
+        world.settings.set("traffic-percent", &percent.to_string()).unwrap();
+        let refused = world.accept(&body("online", ""), "key").await.unwrap_err();
+        assert_eq!(refused.downcast_ref::<Refused>().unwrap().status, 429);
+    }
+    assert_eq!(world.sandbox.calls().len(), 0, "{:?}", world.sandbox.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_replicate_cap_holds_whatever_runs_at_once() {
+    let settings = Settings { replicate_daily_budget: Micros::new(1_000_000), ..legacy() };
+    let world = support::whole_world(1, settings, vec![]).await;
+    // $0.90 buy six at $0.15.
+    let renders = support::play(&world, &vec![body("online", ""); 12]).await;
+    let banana =
+        renders.iter().filter(|r| r.costs.keys().any(|a| a.step() == Some(Step::NanoBanana)));
+    assert!(banana.count() <= 6);
+    assert!(replicate(&world).committed() <= Micros::new(900_000));
+    support::check_calm(&world);
+}
