@@ -173,3 +173,34 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::http::OPENAPI;
+
+    #[test]
+    fn the_document_names_every_kind() {
+        let kinds = [
+            Kind::Unreadable,
+            Kind::NoCaller,
+            Kind::NotFound,
+            Kind::Method("GET"),
+            Kind::TooLarge,
+            Kind::ContentType,
+            Kind::Field,
+            Kind::KeyReused,
+            Kind::Limited(1),
+            Kind::Unfunded(1),
+            Kind::Closed,
+            Kind::Unavailable,
+        ];
+        let ours = kinds.map(|kind| Problem::new(kind, "").document("")["type"].clone());
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let documented = &document["components"]["schemas"]["Problem"]["properties"]["type"];
+        let set = |kinds: &[Value]| kinds.iter().map(Value::to_string).collect::<BTreeSet<_>>();
+        assert_eq!(set(documented["enum"].as_array().unwrap()), set(&ours));
+    }
+}
