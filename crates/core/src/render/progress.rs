@@ -103,7 +103,7 @@ impl Render {
         rules: &ChainRules,
     ) -> bool {
         let enlarged = attempt.step() == Some(Step::Upscale);
-        let small = made.size < self.request.quality.size();
+        let small = !enlarged && made.size < self.request.quality.size();
         if small && self.interim.is_some() {
             // One is being enlarged already.
             return false;

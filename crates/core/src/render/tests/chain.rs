@@ -160,6 +160,14 @@ fn whoever_else_works_on_it_is_told_to_stop_once_it_is_enlarged() {
 }
 
 #[test]
+fn what_was_enlarged_is_the_end_however_large_it_is() {
+    let mut render = enlarging();
+    let (upscale, larger) = (render.own_attempt(), made(&render, "out/2k.jpg", Size::TwoK));
+    render.apply(&upscale, &larger, at(30), &everything());
+    assert_eq!(delivered(&render), Some(("out/2k.jpg", Size::TwoK, Fidelity::Described)));
+}
+
+#[test]
 fn without_the_upscale_step_the_small_picture_is_the_end() {
     let mut render = large();
     let (first, small) = (render.own_attempt(), made(&render, "out/small.jpg", Size::OneK));
