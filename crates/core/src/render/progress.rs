@@ -75,8 +75,12 @@ impl Render {
             Outcome::Refused if self.interim.is_none() => {
                 self.fail(FailureCode::ContentRefused, now);
             }
+            // While a picture is enlarged, only that decides.
+            _ if self.interim.is_some() && attempt.step() != Some(Step::Upscale) => {}
             Outcome::Refused => self.settle_for_less(FailureCode::ContentRefused, now),
-            Outcome::Failed { class } if self.open_attempts.is_empty() => {
+            Outcome::Failed { class }
+                if self.interim.is_some() || self.open_attempts.is_empty() =>
+            {
                 self.go_on(attempt, *class, now, rules);
             }
             Outcome::Failed { .. } => self.settle_due(),

@@ -159,6 +159,39 @@ fn whoever_else_works_on_it_is_told_to_stop_once_it_is_enlarged() {
     assert_eq!((render.step, render.n, render.is_ended()), (Step::Upscale, 1, false));
 }
 
+/// A 4K render of which a 1K picture is being enlarged while another attempt runs on.
+fn enlarging_beside(other: &AttemptId) -> Render {
+    let mut render = large();
+    let (first, small) = (render.own_attempt(), made(&render, "out/small.jpg", Size::OneK));
+    render.open_attempts.insert(other.clone());
+    render.apply(&first, &small, at(20), &everything());
+    handed_on(render, at(20))
+}
+
+#[test]
+fn while_a_picture_is_enlarged_only_that_decides() {
+    let other = batch_attempt(3);
+    let small = Some(("out/small.jpg", Size::OneK, Fidelity::Described));
+    let others = |render: &Render| {
+        [
+            gave(render, Outcome::Refused, 0),
+            failed(render, FailClass::Provider),
+            made(render, "out/other.jpg", Size::OneK),
+        ]
+    };
+    for what in others(&enlarging_beside(&other)) {
+        let mut render = enlarging_beside(&other);
+        assert_eq!(render.apply(&other, &what, at(25), &everything()), Applied::Changed);
+        assert_eq!((render.n, render.is_ended()), (1, false), "{what:?}");
+        fail(&mut render, &[FailClass::Invalid], &everything());
+        assert_eq!(delivered(&render), small, "{what:?}");
+    }
+    let mut render = enlarging_beside(&other);
+    let (upscale, failure) = (render.own_attempt(), failed(&render, FailClass::Invalid));
+    render.apply(&upscale, &failure, at(30), &everything());
+    assert_eq!(delivered(&render), small, "nobody waits for the other");
+}
+
 #[test]
 fn what_was_enlarged_is_the_end_however_large_it_is() {
     let mut render = enlarging();
