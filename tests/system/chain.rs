@@ -261,6 +261,25 @@ async fn every_message_twice_means_one_end_and_one_charge() {
     support::check(&world);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_cannot_be_fetched_does_not_use_up_the_other_steps_time() {
+    let stuck = Rule::new(When::kind(CallKind::Delivery).key("/nano_banana/"), Fault::status(503));
+    let (world, render) = one(legacy(), vec![stuck]).await;
+    assert_eq!((made(&render).0, creates(&world)), (Step::PhotoMaker, 2));
+    support::wait(&world, Duration::from_secs(4 * 3_600)).await;
+    assert_eq!(replicate(&world).held, Micros::ZERO, "its bill is known");
+    support::check_money(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_can_be_fetched_late_is() {
+    let away = When::kind(CallKind::Delivery).between(Duration::ZERO, Duration::from_secs(400));
+    let stick = Rule::new(of(Step::PhotoMaker), Fault::Stick { seconds: None });
+    let (world, render) = one(legacy(), vec![Rule::new(away, Fault::status(503)), stick]).await;
+    assert_eq!(made(&render), (Step::NanoBanana, Fidelity::Exact, Size::OneK));
+    assert_eq!(replicate(&world).settled, Micros::new(150_000));
+}
+
 fn large(lane: &str) -> serde_json::Value {
     let mut request = body(lane, "");
     request["quality"] = json!("4k");

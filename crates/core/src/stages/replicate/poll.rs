@@ -36,17 +36,21 @@ impl Replicate {
         if let Some(prediction) = self.ended(job).await {
             return self.finish(attempt, prediction, call).await;
         }
-        let now = self.buyer.clock.now();
-        let over = self.time_is_over(&attempt, since);
-        if now >= over {
+        if self.buyer.clock.now() >= self.time_is_over(&attempt, since) {
             self.stop(&attempt.id, job).await;
         }
-        if now >= over + LAST_WORD {
-            tracing::warn!(attempt = %attempt.id, "a prediction did not end in time");
-            let held = self.buyer.commit(attempt.abandoned(now)).await?;
-            return self.buyer.tell(held).await;
+        self.wait_on(attempt, since).await
+    }
+
+    /// Asked after again while its time lasts; then its render goes on without it.
+    async fn wait_on(&self, attempt: Attempt, since: DateTime<Utc>) -> Result<(), StageError> {
+        let now = self.buyer.clock.now();
+        if now < self.time_is_over(&attempt, since) + LAST_WORD {
+            return self.poll_again(attempt).await;
         }
-        self.poll_again(attempt).await
+        tracing::warn!(attempt = %attempt.id, "a prediction gave nothing in time");
+        let held = self.buyer.commit(attempt.abandoned(now)).await?;
+        self.buyer.tell(held).await
     }
 
     /// What became of the prediction, if it has an end.
@@ -99,15 +103,16 @@ impl Replicate {
         let model = self.buyer.prediction(attempt.step)?;
         let bill = |pictures| model.bill(pictures, prediction.run).unwrap_or(share.maximum);
         let failed = |class| Outcome::Failed { class };
+        let kept_until = attempt.run_until.unwrap_or(since) + JOB_LIFE;
         let (outcome, cost) = match &prediction.phase {
             PredictionPhase::Succeeded { pictures } => match pictures.first() {
                 None => (failed(FailClass::NoImage), bill(0)),
                 Some(address) => match self.bring_home(&attempt, address, call).await {
                     Ok(outcome) => (outcome, bill(pictures.len())),
-                    // Once more with the next poll, while the provider keeps it.
-                    Err(error) if self.buyer.clock.now() < since + JOB_LIFE => {
+                    // Once more later, while the provider keeps it.
+                    Err(error) if self.buyer.clock.now() < kept_until => {
                         tracing::warn!(attempt = %attempt.id, %error, "a picture did not arrive");
-                        return self.poll_again(attempt).await;
+                        return self.wait_on(attempt, since).await;
                     }
                     Err(_) => (failed(FailClass::Missing), bill(pictures.len())),
                 },
