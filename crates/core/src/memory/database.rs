@@ -195,20 +195,16 @@ impl Tables {
         Ok(Inserted::New)
     }
 
-    /// When the user's next render fits, where it does not fit now: once enough are an hour old.
+    /// When the user's next render fits, where it does not fit now: once the oldest of the last so many
+    /// is an hour old. Ids are in the order of acceptance.
     fn limited(&self, user: &UserId, limit: HourlyLimit) -> Option<DateTime<Utc>> {
-        let mut recent: Vec<DateTime<Utc>> = self
-            .by_user
-            .get(user)?
-            .iter()
-            .rev()
-            .filter_map(|id| self.renders.get(id))
-            .map(|render| render.accepted_at)
-            .take_while(|at| *at > limit.since)
-            .collect();
-        recent.sort_unstable();
-        let over = recent.len().checked_sub(limit.most as usize)?;
-        Some(recent.get(over).map_or(limit.since, |at| *at) + TimeDelta::hours(1))
+        let hour = TimeDelta::hours(1);
+        let Some(back) = (limit.most as usize).checked_sub(1) else {
+            return Some(limit.since + hour + hour);
+        };
+        let ids = self.by_user.get(user).filter(|ids| ids.len() > back)?;
+        let first = ids.iter().rev().nth(back).and_then(|id| self.renders.get(id))?;
+        (first.accepted_at > limit.since).then_some(first.accepted_at + hour)
     }
 
     fn forget_user(&mut self, render: &Render) {
