@@ -262,6 +262,15 @@ async fn every_message_twice_means_one_end_and_one_charge() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_create_that_hangs_is_looked_for_all_the_same() {
+    let lost =
+        Rule { delay_seconds: 45.0, ..Rule::new(create_of(Step::NanoBanana), Fault::LoseAnswer) };
+    let (world, render) = one(legacy(), vec![lost]).await;
+    assert_eq!((made(&render).0, creates(&world)), (Step::NanoBanana, 1));
+    assert_eq!(render.granted, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_picture_that_cannot_be_fetched_does_not_use_up_the_other_steps_time() {
     let stuck = Rule::new(When::kind(CallKind::Delivery).key("/nano_banana/"), Fault::status(503));
     let (world, render) = one(legacy(), vec![stuck]).await;

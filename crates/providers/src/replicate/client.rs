@@ -31,7 +31,7 @@ use crate::{
     url::{encode, is_id},
 };
 
-const CREATE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a create, too: whoever loses one still has time to look for it.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// The shortest time that the API takes for a prediction.
 const LEAST_TIME: Duration = Duration::from_secs(5);
@@ -106,7 +106,7 @@ impl Predictions for ReplicateClient {
                 .header("cancel-after", format!("{time}s"))
                 .body(Body::from(body.clone()))
         };
-        let answer = self.api.call(Purpose::Purchase, CREATE_TIMEOUT, &make).await?;
+        let answer = self.api.call(Purpose::Purchase, TIMEOUT, &make).await?;
         let job = Record::parse(&answer).and_then(|record| record.job());
         job.ok_or_else(|| Purpose::Purchase.lost("the answer to a create names no prediction"))
     }

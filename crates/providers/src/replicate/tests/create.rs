@@ -12,7 +12,7 @@ async fn each_steps_create_on_the_wire() {
         let script = Script::new([created()]);
         assert_eq!(create(&client(&script), step).await.unwrap(), job());
         let sent = &script.sent()[0];
-        assert_eq!(sent.timeout, Duration::from_secs(30));
+        assert_eq!(sent.timeout, Duration::from_secs(15));
         let pretty = serde_json::to_string_pretty(&body(sent)).unwrap();
         let mut shown = sent.clone();
         shown.body = pretty.into();
@@ -39,7 +39,7 @@ async fn what_may_have_been_carried_out_is_unknown() {
         Play::json(201, &json!({"status": "starting"})),
         Play::json(201, &json!({"id": "../p1", "status": "starting"})),
         created().cut(),
-        created().after(31),
+        created().after(16),
     ];
     for play in plays {
         let shown = format!("{play:?}");
