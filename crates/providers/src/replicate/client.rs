@@ -68,6 +68,29 @@ impl ReplicateClient {
         self
     }
 
+    /// Looks through the list, page by page.
+    async fn search(
+        &self,
+        attempt: &AttemptId,
+        since: DateTime<Utc>,
+    ) -> Result<Option<JobName>, CallError> {
+        let list = format!("{REPLICATE_URL}/predictions");
+        let after = since.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let mut url = format!("{list}?created_after={}", encode(&after));
+        let mut oldest = None;
+        for _ in 0..PAGES {
+            let answer = self.ask(Method::GET, &url).await?;
+            let page = Page::parse(&answer)
+                .ok_or_else(|| Purpose::Free.lost("the list of predictions cannot be read"))?;
+            oldest = page.oldest_for(attempt, since, oldest);
+            match page.next(&list).filter(|_| !page.reaches(since)) {
+                Some(next) => url = next,
+                None => break,
+            }
+        }
+        Ok(oldest.map(|found| found.job))
+    }
+
     /// A call without a body that buys nothing.
     async fn ask(&self, method: Method, url: &str) -> Result<Bytes, CallError> {
         let make = || Request::builder().method(method.clone()).uri(url).body(Body::empty());
@@ -116,21 +139,7 @@ impl Predictions for ReplicateClient {
         attempt: &AttemptId,
         since: DateTime<Utc>,
     ) -> Result<Option<JobName>, CallError> {
-        let list = format!("{REPLICATE_URL}/predictions");
-        let after = since.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let mut url = format!("{list}?created_after={}", encode(&after));
-        let mut oldest = None;
-        for _ in 0..PAGES {
-            let answer = self.ask(Method::GET, &url).await?;
-            let page = Page::parse(&answer)
-                .ok_or_else(|| Purpose::Free.lost("the list of predictions cannot be read"))?;
-            oldest = page.oldest_for(attempt, since, oldest);
-            match page.next(&list).filter(|_| !page.reaches(since)) {
-                Some(next) => url = next,
-                None => break,
-            }
-        }
-        Ok(oldest.map(|found| found.job))
+        self.api.within(Purpose::Free, TIMEOUT, self.search(attempt, since)).await
     }
 
     async fn status(&self, job: &JobName) -> Result<Prediction, CallError> {

@@ -236,6 +236,12 @@ async fn a_search_has_an_end() {
     assert_eq!(client(&script).find(&attempt(), now()).await.unwrap(), None);
     assert_eq!(script.sent().len(), 1);
 
+    // However slow its pages are.
+    let script = Script::new((0..60).map(|_| page(ours).after(4)));
+    let slow = client(&script).find(&attempt(), now()).await;
+    assert!(matches!(slow, Err(CallError::NotCreated { .. })));
+    assert_eq!(script.sent().len(), 4);
+
     let error = client(&Script::new([Play::text(200, "{}")])).find(&attempt(), now()).await;
     assert!(matches!(error, Err(CallError::NotCreated { .. })));
 }
