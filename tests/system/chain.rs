@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use serde_json::json;
 use tryon_core::{
+    attempt::{Attempt, Share},
     budget::Account,
-    catalogue::Size,
+    catalogue::{Backend, Size},
     chain::{Fidelity, Step},
+    contract::fixtures,
+    ids::AttemptId,
+    lane::Lane,
     memory::{Call, Mishap},
     money::Micros,
+    ports::{Attempts, Written},
     render::{FailureCode, Render, RenderStatus},
     routing::{Percent, Route},
     settings::{Settings, WhenBudgetExhausted},
@@ -60,7 +65,7 @@ fn made(render: &Render) -> (Step, Fidelity, Size) {
     let RenderStatus::Succeeded { picture, fidelity, size, .. } = &render.status else {
         panic!("no picture: {:?}", render.status);
     };
-    let attempt = tryon_core::ids::AttemptId::from(picture.key.strip_prefix("out/").unwrap());
+    let attempt = AttemptId::from(picture.key.strip_prefix("out/").unwrap());
     (attempt.step().unwrap(), *fidelity, *size)
 }
 
@@ -287,6 +292,46 @@ async fn a_picture_that_can_be_fetched_late_is() {
     let (world, render) = one(legacy(), vec![Rule::new(away, Fault::status(503)), stick]).await;
     assert_eq!(made(&render), (Step::NanoBanana, Fidelity::Exact, Size::OneK));
     assert_eq!(replicate(&world).settled, Micros::new(150_000));
+}
+
+/// Plays a render for a while, and then finds an attempt for it that waits, and whose tick and whose
+/// cancel were lost. Returns how many calls buy.
+async fn beside_one_that_waits(waits: Attempt, rules: Vec<Rule>, body: serde_json::Value) -> u64 {
+    let world = support::whole_world(1, legacy(), rules).await;
+    let script = async {
+        let id = support::accept(&world, &body, "key").await;
+        world.clock.sleep(Duration::from_secs(40)).await;
+        let waits = Attempt {
+            id: AttemptId::of(&id.as_batch(), waits.step, 1),
+            batch_id: id.as_batch(),
+            shares: vec![Share { render_id: id, ..waits.shares[0].clone() }],
+            date: world.clock.now().date_naive(),
+            ..waits
+        };
+        let write = waits.open_deferred(world.clock.now());
+        assert_eq!(world.attempts.write(&write).await, Ok(Written::Done));
+        world.clock.sleep(Duration::from_secs(130)).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    let bought = [CallKind::PredictionCreate, CallKind::Online];
+    bought.iter().filter_map(|kind| world.sandbox.calls().get(kind).copied()).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_bought_for_a_render_that_went_on_without() {
+    let draft = fixtures::attempt(1, &[Micros::new(100_000)]);
+    let online = Attempt { lane: Lane::Online, backend: Backend::GeminiOnline, ..draft };
+    // It has ended; and it is at another step.
+    assert_eq!(beside_one_that_waits(online.clone(), vec![], body("online", "")).await, 1);
+    let maker = Attempt {
+        step: Step::PhotoMaker,
+        backend: Backend::Replicate,
+        account: Account::Replicate,
+        ..online
+    };
+    let stick = Rule::new(of(Step::Upscale), Fault::Stick { seconds: None });
+    assert_eq!(beside_one_that_waits(maker, vec![stick], large("online")).await, 2);
 }
 
 fn large(lane: &str) -> serde_json::Value {

@@ -190,8 +190,9 @@ impl Reconciler {
         let render = self.renders.get(&ids).await?.into_iter().next();
         Ok(render.map(|render| {
             let order = render.order(&self.courier.rules);
-            // Nothing more is bought for one that has ended.
-            let buy_before = if render.is_ended() { render.accepted_at } else { order.buy_before };
+            // Nothing more is bought for one that has ended, or gone on to another try.
+            let awaited = !render.is_ended() && render.own_attempt() == attempt.id;
+            let buy_before = if awaited { order.buy_before } else { render.accepted_at };
             RenderOrder { step: attempt.step, buy_before, ..order }
         }))
     }

@@ -214,7 +214,9 @@ impl Buyer {
             AttemptState::Waiting { until, .. } if purchase.wait < attempt.waits || until > now => {
                 self.come_back(attempt, purchase.clone()).await
             }
-            AttemptState::Waiting { why, .. } if now >= purchase.wait_until() => {
+            AttemptState::Waiting { why, .. }
+                if now >= purchase.wait_until().min(purchase.buy_before()) =>
+            {
                 let why = match why {
                     WaitReason::Deferred => NeverBought::Deferred,
                     WaitReason::Provider => NeverBought::Expired,
