@@ -1,10 +1,19 @@
 //! The day's money, through the whole system.
 
-use tryon_core::{money::Micros, render::FailureCode, settings::Settings};
+use tryon_core::{
+    chain::Step,
+    money::Micros,
+    render::FailureCode,
+    routing::{Percent, Route},
+    settings::{Settings, WhenBudgetExhausted},
+};
 use tryon_local::world::Refused;
 use tryon_sandbox::{CallKind, Fault, Rule, When};
 
-use crate::support::{self, body};
+use crate::{
+    chain::{legacy, made, one, replicate},
+    support::{self, body},
+};
 
 fn with_budget(micros: u64) -> Settings {
     Settings { daily_budget: Micros::new(micros), ..support::settings() }
@@ -60,5 +69,71 @@ async fn a_provider_that_refuses_us_costs_nothing() {
     let renders = support::play(&world, &[body("online", "")]).await;
     assert_eq!(support::failed(&renders, FailureCode::ProviderUnavailable), 1);
     assert_eq!(support::balance(&world).committed(), Micros::ZERO);
+    support::check_calm(&world);
+}
+
+fn spent(when_budget_exhausted: WhenBudgetExhausted) -> Settings {
+    Settings { daily_budget: Micros::new(1_000), when_budget_exhausted, ..support::settings() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_without_google_money_goes_where_the_shop_wants() {
+    let (_, render) = one(spent(WhenBudgetExhausted::Fallback), vec![]).await;
+    assert_eq!(made(&render).0, Step::PhotoMaker);
+    assert_eq!((render.assigned, render.served), (Route::Gemini, Route::Gemini));
+    let (_, render) = one(spent(WhenBudgetExhausted::Legacy), vec![]).await;
+    assert_eq!(made(&render).0, Step::NanoBanana);
+    assert_eq!((render.assigned, render.served), (Route::Gemini, Route::Legacy));
+    let world = support::whole_world(1, spent(WhenBudgetExhausted::Reject), vec![]).await;
+    let refused = world.accept(&body("online", ""), "key").await.unwrap_err();
+    assert_eq!(refused.downcast_ref::<Refused>().unwrap().status, 429);
+    assert!(support::renders(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_that_runs_out_behind_the_edge_is_told() {
+    // Room for one at the edge; two are accepted before either reserves.
+    let tight = |when| Settings { daily_budget: Micros::new(80_000), ..spent(when) };
+    for (when, expected) in [
+        (WhenBudgetExhausted::Reject, None),
+        (WhenBudgetExhausted::Legacy, Some(Step::NanoBanana)),
+        (WhenBudgetExhausted::Fallback, Some(Step::PhotoMaker)),
+    ] {
+        let world = support::whole_world(1, tight(when), vec![]).await;
+        let renders = support::play(&world, &[body("online", ""), body("online", "")]).await;
+        let other = renders.iter().find(|render| render.step != Step::Gemini);
+        match expected {
+            Some(step) => assert_eq!(made(other.unwrap()).0, step),
+            None => assert_eq!(support::failed(&renders, FailureCode::BudgetExhausted), 1),
+        }
+        support::check_calm(&world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_caps_reached_is_refused_at_the_edge() {
+    let settings = Settings {
+        replicate_daily_budget: Micros::new(1_000),
+        ..spent(WhenBudgetExhausted::Fallback)
+    };
+    let world = support::whole_world(1, settings, vec![]).await;
+    for percent in [Percent::FULL, Percent::ZERO] {
+        world.settings.set("traffic-percent", &percent.to_string()).unwrap();
+        let refused = world.accept(&body("online", ""), "key").await.unwrap_err();
+        assert_eq!(refused.downcast_ref::<Refused>().unwrap().status, 429);
+    }
+    assert_eq!(world.sandbox.calls().len(), 0, "{:?}", world.sandbox.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_replicate_cap_holds_whatever_runs_at_once() {
+    let settings = Settings { replicate_daily_budget: Micros::new(1_000_000), ..legacy() };
+    let world = support::whole_world(1, settings, vec![]).await;
+    // $0.90 buy six at $0.15.
+    let renders = support::play(&world, &vec![body("online", ""); 12]).await;
+    let banana =
+        renders.iter().filter(|r| r.costs.keys().any(|a| a.step() == Some(Step::NanoBanana)));
+    assert!(banana.count() <= 6);
+    assert!(replicate(&world).committed() <= Micros::new(900_000));
     support::check_calm(&world);
 }
