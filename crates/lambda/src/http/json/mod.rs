@@ -1,5 +1,6 @@
 //! JSON bodies, refused field by field with the fix.
 
+mod plain;
 mod unique;
 
 use serde::de::DeserializeOwned;
@@ -7,7 +8,7 @@ use serde_ignored::Path;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Deserializer, Track};
 
-use self::unique::Unique;
+use self::{plain::Plain, unique::Unique};
 use super::problem::Problem;
 use crate::fault::Fault;
 
@@ -24,7 +25,7 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
 pub(super) fn fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Problem> {
     let mut track = Track::new();
     let mut unknown = None;
-    let reader = Deserializer::new(Value::Object(fields), &mut track);
+    let reader = Deserializer::new(Plain(Value::Object(fields)), &mut track);
     let read = serde_ignored::deserialize(reader, |path| {
         unknown.get_or_insert_with(|| name(&path));
     });
@@ -62,7 +63,7 @@ fn name(path: &Path<'_>) -> String {
 /// What serde calls a type, as a caller knows it.
 fn in_plain_words(expected: &str) -> &str {
     match expected {
-        "u32" | "u64" => "a whole number of 0 or more",
+        "u32" | "u64" => "a whole number within its bounds",
         "a sequence" => "an array",
         "a boolean" => "true or false",
         "a string" => "a string",

@@ -35,11 +35,20 @@ async fn a_wrong_field_is_named_with_the_fix() {
         ),
         (with_body(|b| b["deadline_seconds"] = json!(-5)), "deadline_seconds", "give a whole"),
         (with_body(|b| b["garments"] = json!("alice")), "garments", "give an array"),
+        (with_body(|b| b["person"] = json!(["in/a", "man"])), "person", "give an object"),
+        (garment(|g| *g = json!(["in/a", "shirt"])), "garments[0]", "give an object"),
+        (with_body(|b| b["quality"] = json!({"hd": null})), "quality", "give a string"),
+        (with_body(|b| b["lane"] = json!({"batch": null})), "lane", "give a string"),
+        (with_body(|b| b["aspect_ratio"] = json!(1)), "aspect_ratio", "give a string"),
         (with_body(|b| b["prompt"] = json!("x".repeat(2_001))), "prompt", "shorten"),
         (with_body(|b| b["prompt"] = Value::Null), "prompt", "give a string"),
         (with_body(|b| b["deadline_seconds"] = json!(0)), "deadline_seconds", "deadline_seconds"),
         (with_body(|b| b["give_up_seconds"] = json!(9)), "give_up_seconds", "give_up_seconds"),
-        (with_body(|b| b["deadline_seconds"] = json!(u64::MAX)), "deadline_seconds", "give"),
+        (
+            with_body(|b| b["deadline_seconds"] = json!(u64::MAX)),
+            "deadline_seconds",
+            "give a whole number within its bounds",
+        ),
     ];
     for (event, field, fix) in cases {
         let answer = edge.ask(event).await;
