@@ -152,6 +152,7 @@ fn a_wrong_file_at_the_start_is_refused_with_the_fix() {
         ("traffic-percent = -1", "traffic-percent: give 0 to 100"),
         ("speed = 1", "speed: there is no such knob"),
         ("\n\nno TOML", "line 3 is no TOML"),
+        ("max-batch-size = 5\nmax-batch-size = 6", "line 2 is no TOML"),
     ];
     for (text, fix) in cases {
         folder.write(text);

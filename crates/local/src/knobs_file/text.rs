@@ -12,7 +12,7 @@ const LOCAL: [(&str, &str); 2] = [("enable-gemini-batch", "true"), ("traffic-per
 pub(super) fn read(text: &str) -> Result<BTreeMap<String, Option<String>>, String> {
     let table: Table = toml::from_str(text).map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.lines().count().max(1);
+        let line = before.matches('\n').count() + 1;
         format!("line {line} is no TOML ({}); write NAME = VALUE", error.message())
     })?;
     Ok(table.into_iter().map(|(name, value)| (name, plain(value))).collect())
