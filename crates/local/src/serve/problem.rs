@@ -38,7 +38,7 @@ impl Problem {
     pub(super) fn unauthorized() -> Self {
         let detail = "send Authorization: Bearer with a valid token";
         let header = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "unauthorized", detail);
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "no-caller", detail);
         Self { header: Some(header), ..problem }
     }
 
@@ -55,7 +55,7 @@ impl Problem {
 
     pub(super) const fn timed_out() -> Self {
         let detail = "the function did not answer in 30 s";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "timed-out", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "unavailable", detail)
     }
 
     /// The store of pictures does not let this pass.

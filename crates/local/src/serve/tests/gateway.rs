@@ -123,7 +123,7 @@ async fn a_slow_function_is_given_up_after_thirty_seconds() {
     let slow = |seconds| Bench::with(Ok(good()), Duration::from_secs(seconds), |_| None, &[]);
     assert_eq!(slow(29).ask(Request::get("/v1/x"), "").await.status, 200);
     let reply = slow(31).ask(Request::get("/v1/x"), "").await;
-    assert_eq!(reply.problem(), (503, "timed-out".to_owned()));
+    assert_eq!(reply.problem(), (503, "unavailable".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,7 +151,7 @@ async fn a_bad_token_does_not_reach_the_function() {
     ];
     for (case, token) in bad {
         let reply = ask(&bench, &format!("Bearer {token}")).await;
-        assert_eq!(reply.problem(), (401, "unauthorized".to_owned()), "{case}");
+        assert_eq!(reply.problem(), (401, "no-caller".to_owned()), "{case}");
         assert_eq!(reply.headers["www-authenticate"], "Bearer", "{case}");
     }
     for header in [good.clone(), format!("Basic {good}"), "Bearer".to_owned()] {
