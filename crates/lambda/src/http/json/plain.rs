@@ -6,10 +6,11 @@ use serde::{
     },
     forward_to_deserialize_any,
 };
-use serde_json::{Error, Value};
+use serde_json::{Error, Number, Value};
 
-/// A JSON value that is read as documented: an object has names, and one of a few words is a string.
-/// serde would also take an array for an object, and `{"hd": null}` for `"hd"`.
+/// A JSON value that is read as documented: an object has names, one of a few words is a string, and
+/// `60.0` is a whole number, as JSON Schema has it. serde would also take an array for an object, and
+/// `{"hd": null}` for `"hd"`.
 pub(super) struct Plain(pub(super) Value);
 
 impl IntoDeserializer<'_, Error> for Plain {
@@ -32,6 +33,10 @@ impl<'de> Deserializer<'de> for Plain {
                 let fields = fields.into_iter().map(|(name, value)| (name, Self(value)));
                 visitor.visit_map(MapDeserializer::new(fields))
             }
+            Value::Number(number) => match whole(&number) {
+                Some(whole) => visitor.visit_u64(whole),
+                None => number.deserialize_any(visitor),
+            },
             single => single.deserialize_any(visitor),
         }
     }
@@ -68,4 +73,12 @@ impl<'de> Deserializer<'de> for Plain {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
     }
+}
+
+/// The whole number that is written with a fraction or an exponent, where it is exact.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]
+fn whole(number: &Number) -> Option<u64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64().filter(|_| number.is_f64())?;
+    (float.fract() == 0.0 && (0.0..EXACT).contains(&float)).then_some(float as u64)
 }

@@ -43,6 +43,20 @@ async fn the_same_key_with_another_body_is_refused() {
 }
 
 #[tokio::test]
+async fn a_whole_number_is_whole_however_it_is_written() {
+    let edge = Edge::new().await;
+    let wait =
+        async |seconds: Value| edge.ask(with_body(|body| body["deadline_seconds"] = seconds)).await;
+    let plain = wait(json!(7_200)).await;
+    assert_eq!(plain.status, 202, "{plain:?}");
+    let same = wait(json!(7.2e3)).await;
+    assert_eq!((same.status, &same.body["render_id"]), (202, &plain.body["render_id"]));
+    for other in [json!(7_200.5), json!(-60.0), json!(1e15), json!(1e300)] {
+        assert_eq!(wait(other).await.problem(), (422, "field", "deadline_seconds"));
+    }
+}
+
+#[tokio::test]
 async fn an_owner_names_only_pictures_of_their_own() {
     let edge = Edge::new().await;
     assert_eq!(edge.ask(event("create-jwt")).await.status, 202);
