@@ -27,6 +27,10 @@ pub enum Command {
     /// Which route a user takes at a percentage, and why
     Route(Route),
     /// The HTTP API on this machine, in real time
+    ///
+    /// Listens on 127.0.0.1 and speaks to the sandbox. Everything is in memory and gone at the end: a
+    /// render a day after it ended, an upload after seven days. Every caller is a trusted backend that
+    /// names the user, unless --jwks is given.
     Serve(Serve),
 }
 
@@ -106,9 +110,6 @@ pub struct Route {
     pub salt: String,
 }
 
-/// Serves the HTTP API on 127.0.0.1 against the sandbox. Everything is in memory and gone at the end.
-/// A render is forgotten a day after it ended, an upload after seven days. Every caller is a trusted
-/// backend that names the user, unless `--jwks` is given.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The port; 0 for any that is free
