@@ -3,7 +3,11 @@ mod keeper;
 mod pictures;
 mod token;
 
-use std::{io, sync::Mutex};
+use std::{
+    cell::RefCell,
+    io,
+    sync::{Mutex, Once},
+};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
@@ -67,6 +71,7 @@ impl Bench {
         tokens: impl FnOnce(Arc<dyn Clock>) -> Option<Tokens>,
         origins: &[&str],
     ) -> Self {
+        Logs::install();
         let clock = clock();
         let pictures_url = "http://127.0.0.1:8080/pictures".to_owned();
         let config = WorldConfig { pictures_url, ..WorldConfig::default() };
@@ -97,30 +102,41 @@ impl Bench {
     }
 }
 
-/// What is logged on this thread.
-#[derive(Clone, Default)]
-struct Logs(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What is logged on this thread, which is the test's own.
+struct Logs;
 
 impl Logs {
-    fn watch() -> (Self, tracing::subscriber::DefaultGuard) {
-        let logs = Self::default();
-        let writer = logs.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_env_filter(LOGS)
-            .with_writer(move || writer.clone())
-            .finish();
-        (logs, tracing::subscriber::set_default(subscriber))
+    /// One subscriber for all tests, before any of them can log what is watched: a place that logs for
+    /// the first time while a subscriber is being set may stay silent for good.
+    fn install() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let subscriber = tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_env_filter(LOGS)
+                .with_writer(|| Logs)
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+        });
     }
 
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    fn watch() {
+        Self::install();
+        LOGGED.take();
+    }
+
+    fn text() -> String {
+        String::from_utf8(LOGGED.with_borrow(Vec::clone)).unwrap()
     }
 }
 
 impl io::Write for Logs {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -16,6 +16,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// A world with two uploads, in which every render takes ten seconds.
 async fn world() -> World {
+    Logs::install();
     let world = World::new(
         WorldConfig {
             settings: Settings {
@@ -24,7 +25,7 @@ async fn world() -> World {
                 ..Settings::default()
             },
             sandbox: SandboxConfig {
-                latency: Latency::Fixed(Duration::from_secs(10)),
+                latency: tryon_sandbox::Latency::Fixed(Duration::from_secs(10)),
                 pictures: Drawing::Canned { bytes: 1_000 },
                 ..SandboxConfig::default()
             },
@@ -81,11 +82,11 @@ async fn what_is_over_is_forgotten_with_its_picture() {
 #[tokio::test(start_paused = true)]
 async fn a_line_is_logged_for_each_render_that_ended() {
     let world = world().await;
-    let (logs, _guard) = Logs::watch();
+    Logs::watch();
     let kept = keep(&world);
     let story = async { Ok(end_one(&world, "one").await) };
     let render = world.serve_until(first(story, kept)).await.unwrap();
-    let text = logs.text();
+    let text = Logs::text();
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("render ended")).collect();
     assert_eq!(lines.len(), 1, "{text}");
     let id = format!("render={} status=\"succeeded\"", render.id);
