@@ -23,7 +23,7 @@ use tryon_core::{
     routing::Percent,
     settings::Settings,
 };
-use tryon_sandbox::{JobTime, Latency, SandboxConfig};
+use tryon_sandbox::SandboxConfig;
 
 use crate::{
     cli, explain, files,
@@ -65,14 +65,7 @@ async fn play(args: &cli::RenderOne, interrupt: &Interrupt) -> Result<(World, Re
     ensure!(args.garment.len() <= MAX_GARMENTS, "--garment: give at most {MAX_GARMENTS}");
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
     let seed = clock.now().timestamp_nanos_opt().unwrap_or_default().unsigned_abs();
-    let (latency, job_time) = match args.latency {
-        Some(seconds) => {
-            let time = Duration::from_secs(seconds.into());
-            (Latency::Fixed(time), JobTime::Fixed(time))
-        }
-        None => (Latency::Documented, JobTime::LongTail),
-    };
-    let sandbox = SandboxConfig { seed, latency, job_time, ..SandboxConfig::default() };
+    let sandbox = SandboxConfig { seed, ..SandboxConfig::default() }.taking(args.latency);
     let world = World::new(
         WorldConfig {
             seed,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tryon_core::{
     outcome::FailClass,
-    ports::{CallError, TransportError},
+    ports::{CallError, PortError, TransportError},
 };
 
 /// What a call is for, which decides what its loss means.
@@ -39,6 +39,15 @@ pub(crate) fn not_created(reason: impl Into<String>, retry_after: Option<Duratio
 
 pub(crate) fn rejected(class: FailClass, reason: impl Into<String>) -> CallError {
     CallError::Rejected { class, reason: reason.into() }
+}
+
+/// A secret of ours that could not be read, before anything was sent.
+pub(crate) fn unreadable(secret: &str, error: &PortError) -> CallError {
+    let reason = format!("{secret} could not be read: {error}");
+    match error {
+        PortError::Unavailable(_) => not_created(reason, None),
+        PortError::Broken(_) => rejected(FailClass::Account, reason),
+    }
 }
 
 #[cfg(test)]

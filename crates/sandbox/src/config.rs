@@ -61,6 +61,19 @@ impl Default for SandboxConfig {
 }
 
 impl SandboxConfig {
+    /// Takes this many seconds for every picture and every job; left out, as long as the providers do.
+    #[must_use]
+    pub fn taking(mut self, seconds: Option<u32>) -> Self {
+        (self.latency, self.job_time) = match seconds {
+            Some(seconds) => {
+                let time = Duration::from_secs(seconds.into());
+                (Latency::Fixed(time), JobTime::Fixed(time))
+            }
+            None => (Latency::Documented, JobTime::LongTail),
+        };
+        self
+    }
+
     /// Takes models, versions, sizes and prices from a catalogue, over those documented.
     #[must_use]
     pub fn priced_by(mut self, catalogue: &Catalogue) -> Self {

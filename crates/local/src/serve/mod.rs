@@ -23,7 +23,7 @@ use axum::serve::ListenerExt;
 use futures_util::future::{self, Either};
 use tokio::net::TcpListener;
 use tryon_core::{memory::TokioClock, ports::Clock};
-use tryon_sandbox::{JobTime, Latency, Pictures as Drawing, SandboxConfig};
+use tryon_sandbox::{Pictures as Drawing, SandboxConfig};
 
 use self::{gateway::Gateway, pictures::Pictures, token::Tokens};
 use crate::{
@@ -113,15 +113,8 @@ async fn bind(
 }
 
 fn sandbox(args: &cli::Serve, seed: u64) -> SandboxConfig {
-    let (latency, job_time) = match args.latency {
-        Some(seconds) => {
-            let time = Duration::from_secs(seconds.into());
-            (Latency::Fixed(time), JobTime::Fixed(time))
-        }
-        None => (Latency::Documented, JobTime::LongTail),
-    };
     let pictures = if args.canned { Drawing::Canned { bytes: CANNED } } else { Drawing::default() };
-    SandboxConfig { seed, latency, job_time, pictures, ..SandboxConfig::default() }
+    SandboxConfig { seed, pictures, ..SandboxConfig::default() }.taking(args.latency)
 }
 
 fn greet(args: &cli::Serve, address: &str, out: &mut impl Write) -> Result<()> {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Request, Response, header::AUTHORIZATION};
 use tryon_core::{
     outcome::FailClass,
     ports::{
-        Body, ByteStream, CallError, Clock, HttpTransport, PortError, Secret, SecretName, Secrets,
+        Body, ByteStream, CallError, Clock, HttpTransport, Secret, SecretName, Secrets,
         SettingsSource,
     },
 };
@@ -16,7 +16,7 @@ use super::{
     errors::Refusal,
     token::{Token, TokenSource},
 };
-use crate::errors::{Purpose, not_created, rejected};
+use crate::errors::{Purpose, rejected, unreadable};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
@@ -65,7 +65,7 @@ impl Connection {
             Auth::Bearer => Ok(Access::Token(self.tokens.token().await?)),
             Auth::ApiKey => {
                 let key = self.secrets.secret(SecretName::ApiKey, false).await;
-                key.map(Access::Key).map_err(|error| no_key(&error))
+                key.map(Access::Key).map_err(|error| unreadable("the API key", &error))
             }
         }
     }
@@ -121,7 +121,7 @@ impl Connection {
             }
             Access::Key(key) => {
                 let fresh = self.secrets.secret(SecretName::ApiKey, true).await;
-                let fresh = fresh.map_err(|error| no_key(&error))?;
+                let fresh = fresh.map_err(|error| unreadable("the API key", &error))?;
                 Ok((fresh != *key).then_some(Access::Key(fresh)))
             }
         }
@@ -139,13 +139,5 @@ impl Access {
         value.set_sensitive(true);
         request.headers_mut().insert(name, value);
         Ok(request)
-    }
-}
-
-fn no_key(error: &PortError) -> CallError {
-    let reason = format!("the API key could not be read: {error}");
-    match error {
-        PortError::Unavailable(_) => not_created(reason, None),
-        PortError::Broken(_) => rejected(FailClass::Account, reason),
     }
 }

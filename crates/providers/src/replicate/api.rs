@@ -7,14 +7,12 @@ use futures_util::future::{Either, select};
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 use tryon_core::{
     outcome::FailClass,
-    ports::{
-        Body, ByteStream, CallError, Clock, HttpTransport, PortError, Secret, SecretName, Secrets,
-    },
+    ports::{Body, ByteStream, CallError, Clock, HttpTransport, Secret, SecretName, Secrets},
 };
 
 use super::errors::Refusal;
 use crate::{
-    errors::{Purpose, not_created, rejected},
+    errors::{Purpose, rejected, unreadable},
     read::whole,
 };
 
@@ -99,13 +97,8 @@ impl Api {
     }
 
     async fn token(&self, fresh: bool) -> Result<Secret, CallError> {
-        self.secrets.secret(SecretName::ReplicateToken, fresh).await.map_err(|error| {
-            let reason = format!("the token could not be read: {error}");
-            match error {
-                PortError::Unavailable(_) => not_created(reason, None),
-                PortError::Broken(_) => rejected(FailClass::Account, reason),
-            }
-        })
+        let token = self.secrets.secret(SecretName::ReplicateToken, fresh).await;
+        token.map_err(|error| unreadable("the token", &error))
     }
 }
 
