@@ -19,6 +19,9 @@ async fn each_lane_delivers() {
     assert_eq!(support::succeeded(&renders), 2);
     let (online, batch) = (&renders[0], &renders[1]);
     assert!(batch.cost() < online.cost(), "batch costs half");
+    let row = &world.database.batches()[0];
+    assert_eq!(row.outcomes.len(), 1, "the row tells what became of its renders");
+    assert_eq!(row.cost(), batch.cost());
     support::check_calm(&world);
 }
 

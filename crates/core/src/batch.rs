@@ -14,6 +14,7 @@ use crate::{
     ids::{AttemptId, BatchId, JobName},
     messages::RenderOrder,
     money::Micros,
+    outcome::RenderOutcome,
 };
 
 /// A batch as stored: a row of `gemini_batch_jobs`.
@@ -31,8 +32,12 @@ pub struct Batch {
     pub seal_at: DateTime<Utc>,
     pub sealed: Option<Seal>,
     pub status: BatchStatus,
-    /// What its renders cost together, once known.
-    pub cost: Micros,
+    /// What its attempt gave for each render, once known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<RenderOutcome>,
+    /// How often it was handed on anew because nothing was heard of it.
+    #[serde(default)]
+    pub retries: u32,
     /// Open: the seal tick is not sent for certain. Sealed: the batch is not handed on for certain.
     pub owes_send: bool,
     /// When somebody should look after it, if nobody has by then.
@@ -99,6 +104,11 @@ impl Batch {
         AttemptId::of(&self.id, Step::Gemini, 1)
     }
 
+    /// What its renders cost together, as far as is known.
+    pub fn cost(&self) -> Micros {
+        self.outcomes.iter().map(|outcome| outcome.cost).sum()
+    }
+
     /// Closes the batch; it then owes its hand-on.
     pub fn seal(&mut self, reason: SealReason, now: DateTime<Utc>) {
         self.status = BatchStatus::Sealed;
@@ -127,6 +137,7 @@ impl Batch {
             }
             BatchStatus::Sealed => {
                 self.owes_send = true;
+                self.retries += 1;
                 self.due_at = Some(now + plan::GRACE);
                 Nudge::Tick
             }

@@ -22,3 +22,4 @@ pub mod request;
 pub mod routing;
 pub mod settings;
 pub mod stages;
+pub mod vitals;

@@ -201,6 +201,11 @@ impl Render {
         self
     }
 
+    /// Whether it still waits to join a batch for this very try.
+    pub fn awaits(&self, order: &RenderOrder) -> bool {
+        self.to_join && self.step == order.step && self.n == order.n && !self.is_ended()
+    }
+
     /// Joined a batch, whose attempt is now open for it.
     #[must_use]
     pub fn joined(mut self, attempt: AttemptId) -> Self {

@@ -11,9 +11,27 @@ use tryon_core::stages::Invocation;
 
 use crate::handler::{Handler, HandlerError};
 
+/// What the clients of AWS, HTTP and Postgres log under, of which nothing below `info` is shown.
+const QUIET: [&str; 9] = [
+    "aws_config",
+    "aws_runtime",
+    "aws_sdk_dynamodb",
+    "aws_sdk_eventbridge",
+    "aws_sdk_s3",
+    "aws_sdk_sqs",
+    "aws_sdk_ssm",
+    "aws_smithy_runtime",
+    "sqlx",
+];
+
 /// Logs JSON lines to standard output; `RUST_LOG` says how much (default `info`).
 pub fn init_tracing() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // At `trace` these show whole answers, secrets among them.
+    let filter = QUIET.iter().fold(filter, |filter, name| {
+        let directive = format!("{name}=info").parse();
+        directive.map_or(EnvFilter::new("info"), |directive| filter.add_directive(directive))
+    });
     let logs = tracing_subscriber::fmt().json().flatten_event(true).with_ansi(false);
     if logs.with_env_filter(filter).try_init().is_err() {
         tracing::debug!("tracing was set up before");

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Batch, BatchStatus, SealReason};
-use crate::{catalogue::BatchKey, ids::BatchId, messages::RenderOrder, money::Micros};
+use crate::{catalogue::BatchKey, ids::BatchId, messages::RenderOrder};
 
 /// How long past its time a batch may stand before somebody else looks after it.
 pub(super) const GRACE: TimeDelta = TimeDelta::seconds(60);
@@ -88,7 +88,8 @@ impl Batch {
             seal_at: now + policy.timeout,
             sealed: None,
             status: BatchStatus::Open,
-            cost: Micros::ZERO,
+            outcomes: Vec::new(),
+            retries: 0,
             owes_send: true,
             due_at: Some(now + GRACE),
         }

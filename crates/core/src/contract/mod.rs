@@ -7,9 +7,12 @@
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
 pub mod attempts;
+pub mod attempts_model;
 pub mod batches;
+pub mod batches_model;
 pub mod bus;
 pub mod fixtures;
+pub mod health;
 pub mod objects;
 pub mod queues;
 pub mod renders;

@@ -30,6 +30,9 @@ pub enum Call {
     AttemptWrite,
     AttemptBalance,
     AttemptDue,
+    HealthRecord,
+    HealthRead,
+    HealthChange,
     QueueSend,
     QueueReject,
     QueueLook,
@@ -55,6 +58,7 @@ impl Call {
             Self::RenderUpdate
                 | Self::BatchUpdate
                 | Self::AttemptWrite
+                | Self::HealthChange
                 | Self::QueueSend
                 | Self::BusPublish
         )

@@ -250,11 +250,8 @@ impl Tables {
         changed
     }
 
-    /// Whether the render still waits to join a batch for this very try.
     fn is_awaited(&self, order: &RenderOrder) -> bool {
-        self.renders.get(&order.render_id).is_some_and(|render| {
-            render.to_join && render.step == order.step && render.n == order.n && !render.is_ended()
-        })
+        self.renders.get(&order.render_id).is_some_and(|render| render.awaits(order))
     }
 
     fn index_open(&mut self, batch: &Batch) {

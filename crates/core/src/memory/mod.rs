@@ -8,6 +8,7 @@ mod attempts;
 mod bus;
 mod chaos;
 mod database;
+mod health;
 mod links;
 mod objects;
 mod queues;
@@ -22,6 +23,7 @@ pub use self::{
     bus::{MemoryBus, Published, Rule},
     chaos::{Call, Chaos, Mishap, Rates},
     database::MemoryDatabase,
+    health::MemoryHealth,
     links::{BadLink, Grant, MemoryLinks},
     objects::{MemoryObjects, ObjectDigest},
     queues::{DeadLetter, Depth, MemoryQueues, Receipt, Received},

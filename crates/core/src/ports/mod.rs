@@ -2,6 +2,7 @@
 //! function's permissions can mirror the ports its stage names.
 
 mod google;
+mod health;
 mod http;
 mod links;
 mod replicate;
@@ -20,11 +21,14 @@ pub use self::{
         Answer, BatchProvider, CallError, JobPhase, JobStatus, OnlineProvider, ResultRow,
         ResultStream, RowAnswer, Uploaded,
     },
+    health::ProviderHealth,
     http::{Body, HttpTransport, TransportError},
     links::{Links, UploadLink},
     replicate::{Prediction, PredictionPhase, Predictions},
     store::{Attempts, Batches, HourlyLimit, Inserted, Ledger, Renders, Written},
-    transport::{Announcement, Backlog, Backlogs, Bus, Outgoing, Queue, QueueName},
+    transport::{
+        Announcement, Backlog, Backlogs, Bus, MAX_BODY, Outgoing, Queue, QueueName, is_sendable,
+    },
 };
 use crate::{picture::Mime, settings::Settings};
 
@@ -71,6 +75,8 @@ pub enum SecretName {
     ApiKey,
     /// `/garmaxai/replicate/${Stage}/api-token`
     ReplicateToken,
+    /// `database-url`
+    DatabaseUrl,
 }
 
 /// A secret text; never shown.

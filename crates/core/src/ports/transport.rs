@@ -1,7 +1,14 @@
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::PortError;
+use crate::polling::MAX_DELAY_SECONDS;
+
+/// The longest message, in bytes; also what a request with several may carry.
+pub const MAX_BODY: usize = 1_024 * 1_024;
+const MAX_GROUP: usize = 128;
+/// The longest event, in bytes.
+const MAX_EVENT: usize = 256 * 1_024;
 
 /// The queues of the house.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,6 +69,34 @@ impl Outgoing {
     pub fn in_group(body: String, group: String) -> Self {
         Self { group: Some(group), ..Self::now(body) }
     }
+
+    /// Refuses what `queue` would refuse, however often it is sent.
+    pub fn check(&self, queue: QueueName) -> Result<(), PortError> {
+        let group = self.group.as_deref().unwrap_or_default();
+        let fault = if self.body.is_empty() {
+            "the body is empty"
+        } else if self.body.len() > MAX_BODY {
+            "the body is longer than 1 MiB"
+        } else if !self.body.chars().all(is_sendable) {
+            "the body has a character that no queue takes"
+        } else if self.delay_seconds > MAX_DELAY_SECONDS {
+            "the delay is longer than 900 s"
+        } else if queue.is_fifo() && self.delay_seconds > 0 {
+            "a FIFO queue takes no delay"
+        } else if queue.is_fifo() && !(1..=MAX_GROUP).contains(&group.len()) {
+            "a FIFO queue needs a group of 1 to 128 characters"
+        } else if !queue.is_fifo() && self.dedup.is_some() {
+            "a standard queue takes no deduplication id"
+        } else {
+            return Ok(());
+        };
+        Err(PortError::Broken(format!("{}: {fault}", queue.as_str())))
+    }
+}
+
+/// What SQS takes: the characters of XML 1.0.
+pub const fn is_sendable(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// Sending to queues.
@@ -79,8 +114,9 @@ pub struct Backlog {
     pub queue: QueueName,
     /// Messages, delayed ones and those being handled included.
     pub messages: u64,
-    /// How long the oldest one that could be received has waited, in seconds.
-    pub oldest_seconds: u64,
+    /// How long the oldest one that could be received has waited, in seconds; absent where there is none
+    /// and where the service does not say (SQS tells it as a metric alone).
+    pub oldest_seconds: Option<u64>,
     /// Messages that were put aside.
     pub dead: u64,
 }
@@ -101,6 +137,26 @@ pub struct Announcement {
     pub detail_type: &'static str,
     /// JSON object.
     pub detail: String,
+}
+
+impl Announcement {
+    /// Its length on the bus, in bytes.
+    pub fn length(&self) -> usize {
+        self.source.len() + self.detail_type.len() + self.detail.len()
+    }
+
+    /// Refuses what the bus would refuse, however often it is published.
+    pub fn check(&self) -> Result<(), PortError> {
+        let refused = |fault: &str| PortError::Broken(format!("{}: {fault}", self.detail_type));
+        if self.length() > MAX_EVENT {
+            return Err(refused("the event is longer than 256 KB"));
+        }
+        let is_json = serde_json::from_str::<IgnoredAny>(&self.detail).is_ok();
+        if !is_json || !self.detail.trim_start().starts_with('{') {
+            return Err(refused("the detail is no JSON object"));
+        }
+        Ok(())
+    }
 }
 
 /// Publishing events.

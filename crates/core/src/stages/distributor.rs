@@ -11,6 +11,7 @@ use crate::{
     ids::{BatchId, JobName, RenderId},
     messages::{AttemptEvent, PipelineEvent},
     money::Micros,
+    outcome::RenderOutcome,
     ports::{Batches, Clock, Renders, SettingsSource},
     render::{Applied, ChainRules, Render},
 };
@@ -73,11 +74,11 @@ impl Distributor {
         match event {
             PipelineEvent::Submitted(event) => {
                 let status = BatchStatus::Submitted { job: job(&event)?, at: event.at };
-                self.advance(&event.batch_id, status, Micros::ZERO).await.map(drop)
+                self.advance(&event.batch_id, status, &[]).await.map(drop)
             }
             PipelineEvent::Processing(event) => {
                 let status = BatchStatus::Processing { job: job(&event)?, at: event.at };
-                let ids = self.advance(&event.batch_id, status, Micros::ZERO).await?;
+                let ids = self.advance(&event.batch_id, status, &[]).await?;
                 self.change(&ids, Render::generating).await
             }
             PipelineEvent::Completed(event) => {
@@ -107,7 +108,6 @@ impl Distributor {
         let by_render: BTreeMap<&RenderId, _> =
             event.outcomes.iter().map(|outcome| (&outcome.render_id, outcome)).collect();
         let ids: Vec<RenderId> = by_render.keys().map(|id| (*id).clone()).collect();
-        let cost = event.outcomes.iter().map(|outcome| outcome.cost).sum();
         let now = self.clock.now();
         let settings = self.settings.settings().await;
         let when_budget_exhausted = settings.when_budget_exhausted;
@@ -121,7 +121,7 @@ impl Distributor {
         let own = ids.first().is_some_and(|id| id.as_batch() == event.batch_id);
         let batch = async {
             match status.filter(|_| !own) {
-                Some(status) => self.advance(&event.batch_id, status, cost).await,
+                Some(status) => self.advance(&event.batch_id, status, &event.outcomes).await,
                 None => Ok(Vec::new()),
             }
         };
@@ -170,7 +170,7 @@ impl Distributor {
         &self,
         id: &BatchId,
         status: BatchStatus,
-        cost: Micros,
+        outcomes: &[RenderOutcome],
     ) -> Result<Vec<RenderId>, StageError> {
         for _ in 0..ROUNDS {
             let Some(mut batch) = self.batches.get(id).await? else {
@@ -178,8 +178,11 @@ impl Distributor {
             };
             let ids = batch.orders.iter().map(|order| order.render_id.clone()).collect();
             let moved = batch.advance(status.clone(), self.clock.now());
-            let billed = cost > batch.cost;
-            batch.cost = batch.cost.max(cost);
+            // A job that was given up may turn up after all, with its bill.
+            let billed = outcomes.iter().map(|outcome| outcome.cost).sum::<Micros>() > batch.cost();
+            if moved || billed {
+                batch.outcomes = outcomes.to_vec();
+            }
             if !moved && !billed || self.batches.update(&batch).await? {
                 return Ok(ids);
             }

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod attempts_model;
-mod batches_model;
 mod chaos;
 mod drops;
 mod suites;

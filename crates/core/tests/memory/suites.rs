@@ -1,22 +1,24 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use proptest::prelude::*;
 use tokio::sync::Mutex;
 use tryon_core::{
     contract::{
-        self,
+        self, attempts_model,
         batches::Store,
+        batches_model::{follow, ops},
         queues::{Delivery, QueueHarness},
     },
     memory::{
-        MemoryAttempts, MemoryBus, MemoryDatabase, MemoryObjects, MemoryQueues, MemorySecrets,
-        MemorySettings, Receipt, Rule, SeededRandom,
+        MemoryAttempts, MemoryBus, MemoryDatabase, MemoryHealth, MemoryObjects, MemoryQueues,
+        MemorySecrets, MemorySettings, Receipt, Rule, SeededRandom,
     },
     ports::{Backlogs, Queue, QueueName, Secret, SecretName, Secrets, SettingsSource},
     settings::Settings,
 };
 
-use crate::{chaos, clock, queues};
+use crate::{chaos, clock, queues, run};
 
 #[tokio::test]
 async fn renders() {
@@ -31,9 +33,30 @@ async fn batches() {
     contract::batches::suite(store).await;
 }
 
+proptest! {
+    #[test]
+    fn each_try_joins_one_batch(ops in ops()) {
+        let (database, random) = (MemoryDatabase::new(chaos()), SeededRandom::new(5));
+        let store = Store { renders: &database, batches: &database, random: &random };
+        run(follow(store, &ops))?;
+    }
+}
+
 #[tokio::test]
 async fn attempts() {
     contract::attempts::suite(&MemoryAttempts::new(chaos())).await;
+}
+
+#[tokio::test]
+async fn health() {
+    contract::health::suite(&MemoryHealth::new(chaos())).await;
+}
+
+proptest! {
+    #[test]
+    fn no_cent_is_lost_or_made(ops in attempts_model::ops(80)) {
+        run(attempts_model::agree(&[&MemoryAttempts::new(chaos())], ops))?;
+    }
 }
 
 #[tokio::test]

@@ -31,7 +31,8 @@ struct BreakerView {
 struct QueueView {
     name: &'static str,
     messages: u64,
-    oldest_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_seconds: Option<u64>,
     dead: u64,
 }
 

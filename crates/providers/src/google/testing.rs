@@ -154,7 +154,9 @@ impl Secrets for FakeSecrets {
         let pair = match name {
             SecretName::ServiceAccount => &self.key,
             SecretName::ApiKey => &self.api_key,
-            SecretName::ReplicateToken => return Err(PortError::Broken("none".to_owned())),
+            SecretName::ReplicateToken | SecretName::DatabaseUrl => {
+                return Err(PortError::Broken("none".to_owned()));
+            }
         };
         let (cached, stored) = pair.lock().unwrap().clone();
         Ok(Secret::new(if fresh { stored } else { cached }))

@@ -2,12 +2,13 @@
 
 mod script;
 
-use std::{io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
+use serde_json::Value;
 use tokio::time::Instant;
 use tryon_core::{
     catalogue::Quality,
@@ -94,5 +95,17 @@ impl Clock for FakeClock {
     #[expect(clippy::disallowed_methods, reason = "this is the double's own timer")]
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+    }
+}
+
+/// The value with its fields in order: in which one they stand otherwise depends on what else is built.
+pub(crate) fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields.into_iter().collect();
+            fields.into_iter().map(|(name, value)| (name, sorted(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
     }
 }

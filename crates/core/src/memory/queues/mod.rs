@@ -21,14 +21,8 @@ use super::{
     chaos::{Call, Chaos, Fate, Mishap},
     lock, opaque_debug,
 };
-use crate::{
-    polling::MAX_DELAY_SECONDS,
-    ports::{Backlog, Backlogs, Clock, Outgoing, PortError, Queue, QueueName},
-};
+use crate::ports::{Backlog, Backlogs, Clock, Outgoing, PortError, Queue, QueueName};
 
-/// The longest message, in bytes.
-const MAX_BODY: usize = 1_024 * 1_024;
-const MAX_GROUP: usize = 128;
 const MAX_VISIBILITY: TimeDelta = TimeDelta::hours(12);
 
 /// A message as a consumer receives it.
@@ -215,7 +209,7 @@ impl MemoryQueues {
         self.with(queue, |state| state.line.oldest()).map(|sent| now - sent)
     }
 
-    /// Takes a message in after the checks of [`check`], as `fate` has it.
+    /// Takes a message in after [`Outgoing::check`], as `fate` has it.
     pub(super) fn accept(&self, queue: QueueName, message: Outgoing, fate: Fate) {
         let now = self.clock.now();
         // The bus tries for hours; a copy that comes after five minutes is no repeat any more.
@@ -250,7 +244,7 @@ impl Backlogs for MemoryQueues {
                     self.with(queue, |state| Backlog {
                         queue,
                         messages: state.line.depth(now).total() as u64,
-                        oldest_seconds: state.line.oldest().map_or(0, |sent_at| {
+                        oldest_seconds: state.line.oldest().map(|sent_at| {
                             (now - sent_at).num_seconds().try_into().unwrap_or_default()
                         }),
                         dead: state.dead.len() as u64,
@@ -267,7 +261,7 @@ impl Queue for MemoryQueues {
     async fn send(&self, queue: QueueName, mut messages: Vec<Outgoing>) -> Result<(), PortError> {
         self.chaos
             .call(Call::QueueSend, |fate| {
-                messages.iter().try_for_each(|message| check(queue, message))?;
+                messages.iter().try_for_each(|message| message.check(queue))?;
                 if fate.is(Mishap::Conflict) {
                     messages.truncate(fate.choose(messages.len()));
                 }
@@ -316,25 +310,4 @@ impl Message {
             sent_at: self.sent_at,
         }
     }
-}
-
-/// What SQS refuses, however often it is sent.
-fn check(queue: QueueName, message: &Outgoing) -> Result<(), PortError> {
-    let group = message.group.as_deref().unwrap_or_default();
-    let fault = if message.body.is_empty() {
-        "the body is empty"
-    } else if message.body.len() > MAX_BODY {
-        "the body is longer than 1 MiB"
-    } else if message.delay_seconds > MAX_DELAY_SECONDS {
-        "the delay is longer than 900 s"
-    } else if queue.is_fifo() && message.delay_seconds > 0 {
-        "a FIFO queue takes no delay"
-    } else if queue.is_fifo() && !(1..=MAX_GROUP).contains(&group.len()) {
-        "a FIFO queue needs a group of 1 to 128 characters"
-    } else if !queue.is_fifo() && message.dedup.is_some() {
-        "a standard queue takes no deduplication id"
-    } else {
-        return Ok(());
-    };
-    Err(PortError::Broken(format!("{}: {fault}", queue.as_str())))
 }

@@ -41,7 +41,8 @@ impl Health {
     /// Whether nothing calls for somebody to look.
     pub fn is_good(&self) -> bool {
         let closed = |breaker: &Breaker| breaker.verdict != Verdict::Open;
-        let flows = |queue: &Backlog| queue.dead == 0 && queue.oldest_seconds <= LONG_WAIT;
+        let waits = |queue: &Backlog| queue.oldest_seconds.is_some_and(|s| s > LONG_WAIT);
+        let flows = |queue: &Backlog| queue.dead == 0 && !waits(queue);
         closed(&self.google) && closed(&self.replicate) && self.queues.iter().all(flows)
     }
 }

@@ -40,7 +40,10 @@ async fn both_payloads_are_one_request() {
     let handler = RouterHandler::new(House::new().router());
     let shape = async |name| {
         let answer = handler.call(event(name), call).await.unwrap();
-        answer.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        let mut fields: Vec<_> = answer.as_object().unwrap().keys().cloned().collect();
+        // In which order they stand depends on what else is built.
+        fields.sort();
+        fields
     };
     let common = ["body", "headers", "isBase64Encoded", "statusCode"];
     assert_eq!(

@@ -1,23 +1,28 @@
-//! Attempts and the ledger against a model that adds up the rows anew each time.
+//! Attempts and the ledger against a model that adds up the rows anew each time: random operations,
+//! stale ones among them, on any number of stores side by side.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use futures_util::future::join_all;
 use proptest::prelude::*;
-use tryon_core::{
+
+use super::{
+    attempts::Books,
+    fixtures::{attempt, start},
+};
+use crate::{
     attempt::{Attempt, AttemptState, AttemptWrite, NeverBought, WaitReason},
     budget::{Account, Balance, CAP_PERCENT},
-    contract::fixtures::{attempt, start},
     ids::JobName,
-    memory::MemoryAttempts,
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
-    ports::{Attempts, Written},
+    ports::Written,
 };
 
-use crate::{chaos, run};
-
 const BUDGET: Micros = Micros::new(100);
+/// How many attempts there are.
+const ATTEMPTS: u64 = 6;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -37,11 +42,38 @@ enum Step {
 
 /// One operation on attempt `n`, from the row as it is or as it was a write ago.
 #[derive(Clone, Copy, Debug)]
-struct Op {
+pub struct Op {
     n: u64,
     step: Step,
     stale: bool,
     hours_later: i64,
+}
+
+/// Operations, at most `most`.
+pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(op(), 1..=most)
+}
+
+/// Makes the operations on every store, which start out empty, and compares what each answers and
+/// has to read with the model.
+pub async fn agree(stores: &[&dyn Books], ops: Vec<Op>) -> Result<(), TestCaseError> {
+    let mut model = Model::default();
+    let mut now = start();
+    for op in ops {
+        now += TimeDelta::hours(op.hours_later);
+        let Some(write) = model.write(op, now) else { continue };
+        let expected = Ok(model.expected(op, &write));
+        for store in stores {
+            prop_assert_eq!(&store.write(&write).await, &expected, "{:?}", op);
+        }
+        if expected == Ok(Written::Done) {
+            model.apply(op, write);
+        }
+        for store in stores {
+            model.compare(*store, now).await?;
+        }
+    }
+    Ok(())
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -59,7 +91,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Step::NeverBought),
         1 => Just(Step::Announced),
     ];
-    (0..6_u64, step, prop::bool::weighted(0.1), 0..10_i64)
+    (0..ATTEMPTS, step, prop::bool::weighted(0.1), 0..10_i64)
         .prop_map(|(n, step, stale, hours_later)| Op { n, step, stale, hours_later })
 }
 
@@ -157,35 +189,25 @@ impl Model {
         due.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
         due
     }
-}
 
-proptest! {
-    #[test]
-    fn no_cent_is_lost_or_made(ops in prop::collection::vec(op(), 1..80)) {
-        run(async {
-            let store = MemoryAttempts::new(chaos());
-            let mut model = Model::default();
-            let mut now = start();
-            for op in ops {
-                now += TimeDelta::hours(op.hours_later);
-                let Some(write) = model.write(op, now) else { continue };
-                let expected = model.expected(op, &write);
-                prop_assert_eq!(&store.write(&write).await.unwrap(), &expected, "{:?}", op);
-                if expected == Written::Done {
-                    model.apply(op, write);
-                }
-                for ((date, account), balance) in store.balances() {
-                    prop_assert_eq!(account, Account::Google);
-                    prop_assert_eq!(balance, model.balance(date), "{:?}", op);
-                }
-                let rows = model.rows.values().map(|(row, _)| row.clone());
-                let mut rows: Vec<_> = rows.collect();
-                rows.sort_by(|a, b| a.id.cmp(&b.id));
-                prop_assert_eq!(store.attempts(), rows);
-                let later = now + TimeDelta::minutes(5);
-                prop_assert_eq!(store.due(later, 100).await.unwrap(), model.due(later));
-            }
-            Ok(())
-        })?;
+    /// Whether all that a store has to read is as it should be.
+    async fn compare(&self, store: &dyn Books, now: DateTime<Utc>) -> Result<(), TestCaseError> {
+        let later = now + TimeDelta::minutes(5);
+        prop_assert_eq!(store.due(later, 100).await, Ok(self.due(later)));
+        let ids = (0..ATTEMPTS).map(|n| attempt(n, &[]).id);
+        let gets = ids.map(|id| async move { store.get(&id).await });
+        let rows = (0..ATTEMPTS).map(|n| Ok(self.rows.get(&n).map(|(row, _)| row.clone())));
+        prop_assert_eq!(join_all(gets).await, rows.collect::<Vec<_>>());
+        let dates = self.reservations.keys().copied();
+        let balances = dates.map(|date| async move {
+            let met = store.balance(Account::Google, date).await;
+            (met, Ok(self.balance(date)))
+        });
+        for (met, expected) in join_all(balances).await {
+            prop_assert_eq!(met, expected);
+        }
+        let none = store.balance(Account::Replicate, now.date_naive()).await;
+        prop_assert_eq!(none, Ok(Balance::default()));
+        Ok(())
     }
 }

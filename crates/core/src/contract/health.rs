@@ -1,0 +1,70 @@
+//! The health of backends. Each test has a backend of its own.
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+
+use super::fixtures::start;
+use crate::{
+    catalogue::Backend,
+    ports::ProviderHealth,
+    vitals::{Breaker, MINUTES, Minute, Vitals},
+};
+
+/// Everything below, on one empty store.
+pub async fn suite(health: &dyn ProviderHealth) {
+    calls_are_counted_by_the_minute(health).await;
+    calls_counted_at_once_are_all_there(health).await;
+    the_first_change_wins(health).await;
+}
+
+pub async fn calls_are_counted_by_the_minute(health: &dyn ProviderHealth) {
+    let backend = Backend::GeminiOnline;
+    let (now, first) = (start(), Minute::number_of(start()));
+    assert_eq!(health.read(backend, now).await, Ok(Vitals::default()));
+    let minutes = async |now| {
+        let vitals = health.read(backend, now).await.unwrap();
+        assert_eq!((vitals.version, vitals.breaker), (0, Breaker::Closed));
+        let part = |minute: Minute| (minute.number - first, minute.calls, minute.failures);
+        vitals.minutes.into_iter().map(part).collect::<Vec<_>>()
+    };
+    for (seconds, calls, failures) in [(0, 1, 0), (59, 2, 1), (60, 3, 3)] {
+        health.record(backend, now + TimeDelta::seconds(seconds), calls, failures).await.unwrap();
+    }
+    assert_eq!(minutes(now + TimeDelta::minutes(1)).await, [(0, 3, 1), (1, 3, 3)]);
+    let last = now + TimeDelta::minutes(i64::try_from(MINUTES).unwrap());
+    assert_eq!(minutes(last).await, [(1, 3, 3)], "the oldest is forgotten");
+    health.record(backend, last, 5, 4).await.unwrap();
+    assert_eq!(minutes(last).await, [(1, 3, 3), (MINUTES, 5, 4)]);
+    // By somebody whose call took long.
+    health.record(backend, now, 9, 9).await.unwrap();
+    assert_eq!(minutes(last).await, [(1, 3, 3), (MINUTES, 5, 4)]);
+}
+
+pub async fn calls_counted_at_once_are_all_there(health: &dyn ProviderHealth) {
+    let (backend, now) = (Backend::GeminiBatch, start());
+    let racers = (0..40).map(|i| health.record(backend, now, 1, i % 2));
+    assert!(join_all(racers).await.into_iter().all(|met| met.is_ok()));
+    let vitals = health.read(backend, now).await.unwrap();
+    let number = Minute::number_of(now);
+    assert_eq!(vitals.minutes, [Minute { number, calls: 40, failures: 20 }]);
+}
+
+pub async fn the_first_change_wins(health: &dyn ProviderHealth) {
+    let (backend, now) = (Backend::Replicate, start());
+    let breaker = Breaker::Open { since: now, until: now + TimeDelta::minutes(1) };
+    let opened = Vitals { breaker, probe_until: Some(now), ..Vitals::default() };
+    let racers = (0..10).map(|_| health.change(backend, &opened));
+    let met = join_all(racers).await;
+    assert_eq!(met.iter().filter(|met| **met == Ok(true)).count(), 1);
+    assert_eq!(met.iter().filter(|met| **met == Ok(false)).count(), 9);
+    let stored = health.read(backend, now).await.unwrap();
+    assert_eq!(stored, Vitals { version: 1, ..opened.clone() });
+    // Counting is no change, and a change counts nothing.
+    health.record(backend, now, 2, 1).await.unwrap();
+    let closed = Vitals { breaker: Breaker::Closed, probe_until: None, ..stored };
+    assert_eq!(health.change(backend, &closed).await, Ok(true));
+    assert_eq!(health.change(backend, &closed).await, Ok(false));
+    let stored = health.read(backend, now).await.unwrap();
+    assert_eq!((stored.version, stored.breaker, stored.probe_until), (2, Breaker::Closed, None));
+    assert_eq!(stored.minutes.len(), 1);
+}
