@@ -1,0 +1,81 @@
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld, Update,
+};
+use tryon_core::{
+    budget::{Account, CAP_PERCENT, LedgerEntry, Movement},
+    money::Micros,
+    ports::PortError,
+};
+
+use super::{item::column, number, text, unbuilt};
+
+/// The update of the day's row that an entry stands for, with the condition that it follows. A
+/// movement adds to every part, be it nothing, so that a row has all of its parts or none.
+pub(super) fn update(table: &str, entry: LedgerEntry) -> Result<Update, PortError> {
+    let of = |part| column(entry.account, part);
+    let (condition, bound) = condition(entry.account, entry.movement);
+    let mut expression = Vec::new();
+    let mut update = Update::builder();
+    for (part, change) in changes(entry.movement) {
+        expression.push(format!("{} :{part}", of(part)));
+        update = update.expression_attribute_values(format!(":{part}"), number(change));
+    }
+    update
+        .table_name(table)
+        .key("date", text(entry.date.to_string()))
+        .update_expression(format!("ADD {}", expression.join(", ")))
+        .condition_expression(condition)
+        .expression_attribute_values(":bound", bound)
+        .return_values_on_condition_check_failure(AllOld)
+        .build()
+        .map_err(|error| unbuilt(&error))
+}
+
+/// What a movement adds to each part of the row.
+fn changes(movement: Movement) -> [(&'static str, i128); 5] {
+    let plus = |amount: Micros| i128::from(amount.get());
+    let minus = |amount: Micros| -i128::from(amount.get());
+    let (reserved, settled, held, reservations) = match movement {
+        Movement::Reserve { amount, .. } => (plus(amount), 0, 0, 1),
+        Movement::Release { reserved } => (minus(reserved), 0, 0, 0),
+        Movement::Settle { reserved, actual } => (minus(reserved), plus(actual), 0, 0),
+        Movement::Hold { reserved } => (minus(reserved), 0, plus(reserved), 0),
+        Movement::Adopt { held } => (plus(held), 0, minus(held), 0),
+        Movement::SettleHeld { held } => (0, plus(held), minus(held), 0),
+    };
+    [
+        ("committed_micros", reserved + settled + held),
+        ("reserved_micros", reserved),
+        ("settled_micros", settled),
+        ("held_micros", held),
+        ("reservations", reservations),
+    ]
+}
+
+/// When a movement follows from the row, with the value of `:bound`. Conditions know no arithmetic,
+/// so a reservation asks for the headroom that is left below the cap once it is made.
+fn condition(account: Account, movement: Movement) -> (String, AttributeValue) {
+    let of = |part| column(account, part);
+    let committed = of("committed_micros");
+    match movement {
+        Movement::Reserve { amount, daily_budget } => {
+            match daily_budget.percent(CAP_PERCENT).checked_sub(amount) {
+                Some(headroom) => {
+                    let fits =
+                        format!("attribute_not_exists({committed}) OR {committed} <= :bound");
+                    (fits, number(headroom.get()))
+                }
+                // Dearer than the whole day: met by no row, and answered like any other that is not.
+                None => (format!("{committed} < :bound"), number(0)),
+            }
+        }
+        Movement::Release { reserved }
+        | Movement::Settle { reserved, .. }
+        | Movement::Hold { reserved } => {
+            (format!("{} >= :bound", of("reserved_micros")), number(reserved.get()))
+        }
+        Movement::Adopt { held } | Movement::SettleHeld { held } => {
+            (format!("{} >= :bound", of("held_micros")), number(held.get()))
+        }
+    }
+}

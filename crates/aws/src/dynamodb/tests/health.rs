@@ -1,0 +1,40 @@
+use serde_json::json;
+use tryon_core::{
+    catalogue::Backend,
+    contract::fixtures::start,
+    ports::{PortError, ProviderHealth},
+    vitals::{MINUTES, Minute},
+};
+
+use super::super::DynamoHealth;
+use crate::testing::{
+    SECRET,
+    played::{played, refusal},
+};
+
+const BACKEND: Backend = Backend::GeminiOnline;
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_that_another_begins_first_is_counted_on() {
+    let (clients, requests) = played(|request| match request.n {
+        0 | 1 => refusal(400, "ConditionalCheckFailedException"),
+        _ => (200, json!({})),
+    })
+    .await;
+    let health = DynamoHealth::new(clients, "health".to_owned());
+    assert_eq!(health.record(BACKEND, start(), 1, 0).await, Ok(()));
+    let sent = requests.lock().unwrap();
+    let slot = Minute::number_of(start()) % MINUTES;
+    let add = format!("ADD calls_{slot} :calls, failures_{slot} :failures");
+    let adds = sent.iter().map(|sent| sent.body["UpdateExpression"] == add);
+    assert_eq!(adds.collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_cannot_be_read_is_broken() {
+    let item = json!({"version": {"N": "1"}, "breaker": {"S": SECRET}});
+    let (clients, _) = played(move |_| (200, json!({"Item": item}))).await;
+    let health = DynamoHealth::new(clients, "health".to_owned());
+    let expected = "health, row gemini-online: breaker cannot be read".to_owned();
+    assert_eq!(health.read(BACKEND, start()).await, Err(PortError::Broken(expected)));
+}

@@ -1,0 +1,28 @@
+//! AWS services behind the ports of the core. Adapters only translate: what to do is decided
+//! elsewhere.
+
+mod bus;
+mod chunks;
+mod clients;
+mod dynamodb;
+mod errors;
+mod iam_token;
+mod links;
+mod objects;
+mod queues;
+mod secrets;
+mod settings;
+#[cfg(test)]
+mod testing;
+
+pub use self::{
+    bus::EventBridgeBus,
+    clients::Clients,
+    dynamodb::{DynamoAttempts, DynamoHealth, Tables},
+    iam_token::{DatabaseToken, DatabaseUser},
+    links::S3Links,
+    objects::S3Objects,
+    queues::{QueueUrls, SqsQueues},
+    secrets::ParameterSecrets,
+    settings::{ParameterSettings, from_env_values},
+};

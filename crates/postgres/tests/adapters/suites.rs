@@ -1,0 +1,35 @@
+use tryon_core::{
+    contract::{self, batches::Store},
+    memory::SeededRandom,
+};
+
+use crate::support::Home;
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
+async fn renders() {
+    contract::renders::suite(&Home::new("renders").await.client()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
+async fn renders_of_eight_clients() {
+    contract::renders::suite(&Home::new("renders_of_eight").await.turns(8)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
+async fn batches() {
+    let database = Home::new("batches").await.client();
+    let random = SeededRandom::new(1);
+    contract::batches::suite(Store { renders: &database, batches: &database, random: &random })
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
+async fn batches_of_eight_clients() {
+    let clients = Home::new("batches_of_eight").await.turns(8);
+    let random = SeededRandom::new(1);
+    contract::batches::suite(Store { renders: &clients, batches: &clients, random: &random }).await;
+}
