@@ -12,6 +12,7 @@ mod budget;
 mod chain;
 mod drops;
 mod neighbours;
+mod numbers;
 mod outages;
 mod scenarios;
 mod storm;

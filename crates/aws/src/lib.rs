@@ -9,6 +9,7 @@ mod errors;
 mod iam_token;
 mod links;
 mod objects;
+mod parameters;
 mod queues;
 mod secrets;
 mod settings;
@@ -18,10 +19,11 @@ mod testing;
 pub use self::{
     bus::EventBridgeBus,
     clients::Clients,
-    dynamodb::{DynamoAttempts, DynamoHealth, Tables},
+    dynamodb::{DynamoAttempts, DynamoHealth, DynamoLedger, Tables},
     iam_token::{DatabaseToken, DatabaseUser},
     links::S3Links,
     objects::S3Objects,
+    parameters::Parameters,
     queues::{QueueUrls, SqsQueues},
     secrets::ParameterSecrets,
     settings::{ParameterSettings, from_env_values},

@@ -88,13 +88,19 @@ pub enum SealReason {
     Bytes,
 }
 
-impl fmt::Display for SealReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl SealReason {
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Count => "count",
             Self::Time => "time",
             Self::Bytes => "bytes",
-        })
+        }
+    }
+}
+
+impl fmt::Display for SealReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

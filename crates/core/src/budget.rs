@@ -18,6 +18,17 @@ pub enum Account {
     Replicate,
 }
 
+impl Account {
+    pub const ALL: [Self; 2] = [Self::Google, Self::Replicate];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Google => "google",
+            Self::Replicate => "replicate",
+        }
+    }
+}
+
 /// One account's money on one UTC date, in micro-dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
@@ -32,6 +43,11 @@ pub struct Balance {
 }
 
 impl Balance {
+    /// What is committed of the day's budget, in percent.
+    pub fn committed_percent(&self, daily_budget: Micros) -> u64 {
+        self.committed().times(100).get().checked_div(daily_budget.get()).unwrap_or(100)
+    }
+
     pub fn committed(&self) -> Micros {
         self.reserved + self.settled + self.held
     }
@@ -91,6 +107,17 @@ pub enum Verdict {
     Deferred,
     /// Does not fit today at this limit: the breaker is open.
     Open,
+}
+
+impl Verdict {
+    /// The breaker's state, in the words of electricians.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fits => "closed",
+            Self::Deferred => "deferred",
+            Self::Open => "open",
+        }
+    }
 }
 
 /// One movement of money between the parts of a balance.

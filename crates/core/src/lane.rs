@@ -17,12 +17,18 @@ pub enum Lane {
     Batch,
 }
 
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Lane {
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Online => "online",
             Self::Batch => "batch",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

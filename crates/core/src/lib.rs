@@ -12,6 +12,7 @@ pub mod ids;
 pub mod lane;
 pub mod memory;
 pub mod messages;
+pub mod metrics;
 pub mod money;
 pub mod outcome;
 pub mod picture;

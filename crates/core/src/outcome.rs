@@ -47,6 +47,23 @@ pub enum FailClass {
     Unfunded,
 }
 
+impl FailClass {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Missing => "missing",
+            Self::NoImage => "no_image",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+            Self::Account => "account",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Deferred => "deferred",
+            Self::Unfunded => "unfunded",
+        }
+    }
+}
+
 /// One render's part of an attempt: its outcome and what it cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderOutcome {

@@ -18,12 +18,18 @@ pub enum Route {
     Legacy,
 }
 
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Route {
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Gemini => "gemini",
             Self::Legacy => "legacy",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -8,6 +8,7 @@ use tryon_core::{
     catalogue::{Catalogue, Entry, PredictionPrice, Quality, Usage},
     chain::Fidelity,
     lane::Lane,
+    metrics::TABLE,
     money::Micros,
     picture::{Mime, PictureRef},
     request::{
@@ -20,7 +21,7 @@ use tryon_core::{
 type Any<T> = Result<T, Box<dyn Error>>;
 
 /// Files with tables of ours, below `docs/`.
-const FILES: [&str; 3] = ["knobs.md", "prices.md", "differences.md"];
+const FILES: [&str; 4] = ["knobs.md", "prices.md", "differences.md", "metrics.md"];
 const OPEN: &str = "<!-- table: ";
 const CLOSE: &str = "<!-- end -->";
 
@@ -115,7 +116,20 @@ fn tables() -> Any<BTreeMap<&'static str, String>> {
         ("shares", shares(&offers, cap)),
         ("cap", capacity(&offers, cap)),
         ("predictions", predictions(&catalogue)),
+        ("metrics", metrics()),
     ]))
+}
+
+fn metrics() -> String {
+    let rows = TABLE.iter().map(|line| {
+        vec![
+            format!("`{}`", line.name),
+            line.kind.as_str().to_owned(),
+            line.dimensions.join(", "),
+            line.meaning.to_owned(),
+        ]
+    });
+    table(&["metric", "kind", "split by", "what it says"], rows)
 }
 
 fn knobs() -> String {

@@ -10,15 +10,15 @@ use tryon_core::{
     contract::fixtures::{canned_jpeg, rules, start},
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects, MemoryQueues,
-        MemorySettings, Rule, SeededRandom, TokioClock,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects,
+        MemoryQueues, MemorySettings, Rule, SeededRandom, TokioClock,
     },
     picture::Mime,
     ports::Objects,
     render::ChainRules,
     routing::Percent,
     settings::Settings,
-    stages::{Courier, Reconciler, Router, RouterConfig},
+    stages::{Courier, Reconciler, Report, Router, RouterConfig},
 };
 
 /// An event of the repository's `events/`.
@@ -97,7 +97,19 @@ impl House {
             queue: self.queues.clone(),
             clock: self.clock.clone(),
             courier: self.courier(),
+            report: self.report(),
         })
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            ledger: Arc::new(MemoryAttempts::new(self.chaos.clone())),
+            backlogs: self.queues.clone(),
+            settings: self.settings.clone(),
+            board: Arc::new(MemoryBoard::default()),
+            clock: self.clock.clone(),
+            catalogue: Arc::new(Catalogue::built_in().unwrap()),
+        }
     }
 
     fn courier(&self) -> Courier {

@@ -15,8 +15,8 @@ use tryon_core::{
     catalogue::Catalogue,
     chain::Step,
     memory::{
-        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects, MemoryQueues,
-        MemorySettings,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects,
+        MemoryQueues, MemorySettings,
     },
     ports::{Clock, QueueName, SettingsSource},
     settings::Settings,
@@ -84,6 +84,7 @@ pub struct World {
     pub objects: Arc<MemoryObjects>,
     pub links: Arc<MemoryLinks>,
     pub settings: Arc<MemorySettings>,
+    pub board: Arc<MemoryBoard>,
     pub sandbox: Sandbox,
     pub catalogue: Arc<Catalogue>,
     pub functions: Functions,

@@ -1,12 +1,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use sqlx::{
     Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::PgPoolOptions,
 };
 use tokio::{sync::Mutex, time::timeout};
-use tryon_core::ports::PortError;
+use tryon_core::ports::{PortError, Schema};
 
 use crate::{
     config::DatabaseConfig,
@@ -76,7 +77,7 @@ impl Database {
                 return Err(failure.into());
             }
         };
-        migrator().run(&mut connection).await.map_err(|error| match error {
+        migrator().run_direct(None, &mut connection, false).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
                 port_error(&error)
             }
@@ -148,4 +149,11 @@ pub fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("../../migrations");
     migrator.set_ignore_missing(true);
     migrator
+}
+
+#[async_trait]
+impl Schema for Database {
+    async fn migrate(&self) -> Result<(), PortError> {
+        Self::migrate(self).await
+    }
 }

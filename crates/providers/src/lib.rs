@@ -1,6 +1,7 @@
 //! Clients of the providers, over the `HttpTransport` port: the same code speaks to Google from
 //! Lambda and to the sandbox in process.
 
+mod detour;
 mod errors;
 pub mod google;
 mod prompt;
@@ -12,5 +13,6 @@ mod testing;
 mod transport;
 mod url;
 
+pub use detour::Detour;
 #[cfg(feature = "reqwest")]
 pub use transport::{BuildError, ReqwestTransport};

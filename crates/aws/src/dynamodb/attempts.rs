@@ -16,7 +16,9 @@ use tryon_core::{
 use super::{
     Item,
     cancellation::{Tried, judge, lost_race},
-    item, ledger, number,
+    item,
+    ledger::{self, balance},
+    number,
     patience::Patience,
     text, unbuilt,
 };
@@ -158,16 +160,7 @@ impl Attempts for DynamoAttempts {
 #[async_trait]
 impl Ledger for DynamoAttempts {
     async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
-        let date = date.to_string();
-        let get = self.clients.dynamodb().get_item().consistent_read(true);
-        let answer = get
-            .table_name(&self.tables.budget)
-            .key("date", text(&date))
-            .send()
-            .await
-            .map_err(|error| port_error("GetItem", &error))?;
-        item::to_balance(&answer.item.unwrap_or_default(), account)
-            .map_err(|unreadable| unreadable.in_row(&self.tables.budget, &date))
+        balance(&self.clients, &self.tables.budget, account, date).await
     }
 }
 

@@ -1,13 +1,61 @@
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld, Update,
 };
+use chrono::NaiveDate;
 use tryon_core::{
-    budget::{Account, CAP_PERCENT, LedgerEntry, Movement},
+    budget::{Account, Balance, CAP_PERCENT, LedgerEntry, Movement},
     money::Micros,
-    ports::PortError,
+    ports::{Ledger, PortError},
 };
 
-use super::{item::column, number, text, unbuilt};
+use super::{
+    item::{self, column},
+    number, text, unbuilt,
+};
+use crate::{Clients, errors::port_error};
+
+/// The ledger, for whoever may only read it.
+pub struct DynamoLedger {
+    clients: Arc<Clients>,
+    table: String,
+}
+
+impl fmt::Debug for DynamoLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoLedger").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+impl DynamoLedger {
+    /// `table` is `gemini_budget_tracking_${Stage}`: key `date`.
+    pub const fn new(clients: Arc<Clients>, table: String) -> Self {
+        Self { clients, table }
+    }
+}
+
+#[async_trait]
+impl Ledger for DynamoLedger {
+    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
+        balance(&self.clients, &self.table, account, date).await
+    }
+}
+
+pub(super) async fn balance(
+    clients: &Clients,
+    table: &str,
+    account: Account,
+    date: NaiveDate,
+) -> Result<Balance, PortError> {
+    let date = date.to_string();
+    let get = clients.dynamodb().get_item().consistent_read(true).table_name(table);
+    let answer =
+        get.key("date", text(&date)).send().await.map_err(|error| port_error("GetItem", &error))?;
+    item::to_balance(&answer.item.unwrap_or_default(), account)
+        .map_err(|unreadable| unreadable.in_row(table, &date))
+}
 
 /// The update of the day's row that an entry stands for, with the condition that it follows. A
 /// movement adds to every part, be it nothing, so that a row has all of its parts or none.

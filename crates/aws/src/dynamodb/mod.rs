@@ -18,6 +18,7 @@ use tryon_core::ports::PortError;
 pub use self::{
     attempts::{DynamoAttempts, Tables},
     health::DynamoHealth,
+    ledger::DynamoLedger,
 };
 
 /// A row as the service has it.

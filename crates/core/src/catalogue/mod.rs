@@ -14,7 +14,9 @@ pub use self::{
     prediction::{PredictionModel, PredictionPrice},
     price::{Price, Usage},
 };
-use crate::{chain::Step, ids::EntryId, lane::Lane, money::Micros, request::RenderRequest};
+use crate::{
+    budget::Account, chain::Step, ids::EntryId, lane::Lane, money::Micros, request::RenderRequest,
+};
 
 /// Bytes of ours around each garment in a prompt ("the .. of image n"), generously.
 const WORDS_A_GARMENT: usize = 40;
@@ -223,6 +225,17 @@ impl Catalogue {
 
     pub fn predictions(&self) -> impl Iterator<Item = (Step, &PredictionModel)> {
         self.step.iter().map(|(step, model)| (*step, model))
+    }
+
+    /// The most that the account's cheapest purchase costs: what fits nowhere below it means that the
+    /// day's money is spent. None where nothing is sold.
+    pub fn cheapest(&self, account: Account, day: NaiveDate) -> Option<Micros> {
+        match account {
+            Account::Google => self.entry_for(Quality::Sd, day).map(|(_, entry)| {
+                entry.price.maximum(Lane::Batch, entry.max_output_tokens, 2, entry.prompt.len())
+            }),
+            Account::Replicate => self.predictions().map(|(_, model)| model.maximum()).min(),
+        }
     }
 
     pub fn entries(&self) -> impl Iterator<Item = (&EntryId, &Entry)> {

@@ -13,6 +13,7 @@ mod links;
 mod objects;
 mod queues;
 mod settings;
+mod status;
 mod table;
 mod time;
 
@@ -28,6 +29,7 @@ pub use self::{
     objects::{MemoryObjects, ObjectDigest},
     queues::{DeadLetter, Depth, MemoryQueues, Receipt, Received},
     settings::{MemorySecrets, MemorySettings},
+    status::MemoryBoard,
     time::{SeededRandom, TokioClock},
 };
 

@@ -6,6 +6,8 @@ mod health;
 mod http;
 mod links;
 mod replicate;
+mod setup;
+mod status;
 mod store;
 mod transport;
 
@@ -25,6 +27,8 @@ pub use self::{
     http::{Body, HttpTransport, TransportError},
     links::{Links, UploadLink},
     replicate::{Prediction, PredictionPhase, Predictions},
+    setup::{KnobStore, Schema},
+    status::{StatusBoard, StatusName},
     store::{Attempts, Batches, HourlyLimit, Inserted, Ledger, Renders, Written},
     transport::{
         Announcement, Backlog, Backlogs, Bus, MAX_BODY, Outgoing, Queue, QueueName, is_sendable,

@@ -10,10 +10,11 @@ use super::{
     courier::{ROUNDS, submission},
 };
 use crate::{
-    batch::{Batch, BatchStatus, Tick},
+    batch::{Batch, BatchStatus, Seal, Tick},
     catalogue::BatchKey,
     ids::BatchId,
     messages::{RenderOrder, ToAccumulator, encode},
+    metrics::{BATCH_FILL, BATCHES_SEALED, SEAL_SECONDS},
     polling::delay_until,
     ports::{Batches, Clock, Outgoing, Queue, QueueName, Random, SettingsSource},
 };
@@ -68,6 +69,7 @@ impl Accumulator {
         let policy = self.settings.settings().await.batch_policy();
         let now = self.clock.now();
         let changed = self.batches.append(key, orders, now, &policy, self.random.as_ref()).await?;
+        changed.iter().for_each(tell_seal);
         self.deliver(changed).await
     }
 
@@ -83,6 +85,7 @@ impl Accumulator {
                         continue;
                     }
                     batch.version += 1;
+                    tell_seal(&batch);
                 }
                 // Early: the tick it owes is sent (again).
                 Tick::Early => batch.owes_send = true,
@@ -136,5 +139,14 @@ impl Accumulator {
             current = self.batches.get(&batch.id).await?;
         }
         Ok(())
+    }
+}
+
+/// A batch that was written sealed, in numbers.
+fn tell_seal(batch: &Batch) {
+    if let Some(Seal { at, reason }) = batch.sealed {
+        BATCHES_SEALED.count([reason.as_str()], 1);
+        BATCH_FILL.record([], batch.orders.len() as f64);
+        SEAL_SECONDS.record([], (at - batch.opened_at).as_seconds_f64());
     }
 }

@@ -8,12 +8,16 @@ use chrono::TimeDelta;
 use super::{Consumer, Courier, Invocation, StageError, courier::ROUNDS};
 use crate::{
     batch::BatchStatus,
+    chain::Step,
     ids::{BatchId, JobName, RenderId},
     messages::{AttemptEvent, PipelineEvent},
+    metrics::{
+        ATTEMPTS_FAILED, FALLBACKS, RENDER_COST, RENDER_SECONDS, RENDERS_FAILED, RENDERS_SUCCEEDED,
+    },
     money::Micros,
-    outcome::RenderOutcome,
+    outcome::{Outcome, RenderOutcome},
     ports::{Batches, Clock, Renders, SettingsSource},
-    render::{Applied, ChainRules, Render},
+    render::{Applied, ChainRules, Render, RenderStatus},
 };
 
 /// The `distributor` stage.
@@ -79,7 +83,7 @@ impl Distributor {
             PipelineEvent::Processing(event) => {
                 let status = BatchStatus::Processing { job: job(&event)?, at: event.at };
                 let ids = self.advance(&event.batch_id, status, &[]).await?;
-                self.change(&ids, Render::generating).await
+                self.change(&ids, Render::generating).await.map(drop)
             }
             PipelineEvent::Completed(event) => {
                 let status = BatchStatus::Completed { at: event.at };
@@ -94,7 +98,7 @@ impl Distributor {
             }
             PipelineEvent::Overdue { render_id, .. } => {
                 let now = self.clock.now();
-                self.change(&[render_id], |render| render.overdue(now)).await
+                self.change(&[render_id], |render| render.overdue(now)).await.map(drop)
             }
         }
     }
@@ -126,36 +130,48 @@ impl Distributor {
             }
         };
         // The batch row is closed last: until then it is what asks for this news again.
-        renders.await?;
+        for id in renders.await? {
+            if let Some(Outcome::Failed { class }) = by_render.get(&id).map(|told| &told.outcome) {
+                ATTEMPTS_FAILED.count([class.as_str()], 1);
+            }
+        }
         batch.await.map(drop)
     }
 
     /// Changes render rows by `step`, decided anew for each row that was written meanwhile, then does
-    /// what they owe: also what an earlier run left owed.
+    /// what they owe: also what an earlier run left owed. Returns those that changed.
     async fn change(
         &self,
         ids: &[RenderId],
         step: impl Fn(&mut Render) -> Applied,
-    ) -> Result<(), StageError> {
+    ) -> Result<Vec<RenderId>, StageError> {
         let mut left = ids.to_vec();
-        let mut owing = Vec::new();
+        let (mut owing, mut done) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             if left.is_empty() {
-                return self.courier.deliver(owing).await;
+                self.courier.deliver(owing).await?;
+                return Ok(done);
             }
             let (mut changed, mut same) = (Vec::new(), Vec::new());
+            let mut before = Vec::new();
             for mut row in self.renders.get(&left).await? {
+                let was = (row.step, row.is_ended());
                 match step(&mut row) {
-                    Applied::Changed => changed.push(row),
+                    Applied::Changed => {
+                        changed.push(row);
+                        before.push(was);
+                    }
                     Applied::Ignored => same.push(row),
                 }
             }
             owing.append(&mut same);
             let written = self.renders.update(&changed).await?;
             left.clear();
-            for (mut row, ok) in changed.into_iter().zip(written) {
+            for ((mut row, was), ok) in changed.into_iter().zip(before).zip(written) {
                 if ok {
+                    tell(&row, was);
                     row.version += 1;
+                    done.push(row.id.clone());
                     owing.push(row);
                 } else {
                     left.push(row.id);
@@ -193,4 +209,21 @@ impl Distributor {
 
 fn job(event: &AttemptEvent) -> Result<JobName, StageError> {
     event.job.clone().ok_or_else(|| StageError::reject("the event names no job"))
+}
+
+/// A row that was written, in numbers; with the step it was at and whether it had ended before.
+fn tell(row: &Render, (step, had_ended): (Step, bool)) {
+    if row.step != step {
+        FALLBACKS.count([row.step.as_str()], 1);
+    }
+    let Some(at) = row.status.ended_at().filter(|_| !had_ended) else {
+        return;
+    };
+    match &row.status {
+        RenderStatus::Failed { code, .. } => RENDERS_FAILED.count([code.as_str()], 1),
+        _ => RENDERS_SUCCEEDED.count([row.step.as_str()], 1),
+    }
+    let lane = [row.lane.as_str()];
+    RENDER_SECONDS.record(lane, (at - row.accepted_at).as_seconds_f64());
+    RENDER_COST.record(lane, row.cost().usd());
 }

@@ -7,7 +7,9 @@ mod distributor;
 mod imagen;
 mod reconciler;
 mod replicate;
+mod report;
 mod router;
+mod setup;
 
 use std::fmt;
 
@@ -22,10 +24,12 @@ pub use self::{
     imagen::Imagen,
     reconciler::{Found, Reconciler},
     replicate::Replicate,
+    report::Report,
     router::{
         AcceptError, Accepted, Breaker, Caller, Health, HealthCache, NewRender, NewUpload, Page,
         PictureLink, Router, RouterConfig, Upload,
     },
+    setup::Setup,
 };
 use crate::ports::PortError;
 

@@ -4,10 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use futures_util::future::{join3, try_join3};
+use futures_util::future::{join, join3, try_join3};
 
 use super::{
-    Courier, Invocation, StageError,
+    Courier, Invocation, Report, StageError,
     courier::{outgoing, submission},
 };
 use crate::{
@@ -17,12 +17,15 @@ use crate::{
     ids::RenderId,
     lane::Lane,
     messages::{PipelineEvent, RenderOrder, ToAccumulator, ToImagen, ToReplicate, encode},
+    metrics::OVERDUE,
     ports::{Attempts, Batches, Clock, Outgoing, Queue, QueueName, Renders},
     render::{Applied, Render},
 };
 
 /// How many rows of a kind one run looks at; the next run comes in a minute.
 const MOST: usize = 500;
+/// A batch carries the orders of all its renders: up to a megabyte.
+const MOST_BATCHES: usize = 50;
 
 /// The `reconciler` stage.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub struct Reconciler {
     pub queue: Arc<dyn Queue>,
     pub clock: Arc<dyn Clock>,
     pub courier: Courier,
+    pub report: Report,
 }
 
 /// What a run found overdue.
@@ -45,15 +49,27 @@ pub struct Found {
 
 impl Reconciler {
     pub async fn run(&self, _call: &Invocation) -> Result<Found, StageError> {
+        let (found, reported) = join(self.look_after(), self.report.run()).await;
+        // What is owed matters more than that it is told.
+        if let Err(error) = reported {
+            tracing::warn!(%error, "the status could not be reported");
+        }
+        found
+    }
+
+    async fn look_after(&self) -> Result<Found, StageError> {
         let now = self.clock.now();
         let (renders, batches, attempts) = try_join3(
             self.renders.due(now, MOST),
-            self.batches.due(now, MOST),
+            self.batches.due(now, MOST_BATCHES),
             self.attempts.due(now, MOST),
         )
         .await?;
         let found =
             Found { renders: renders.len(), batches: batches.len(), attempts: attempts.len() };
+        OVERDUE.count(["renders"], found.renders as u64);
+        OVERDUE.count(["batches"], found.batches as u64);
+        OVERDUE.count(["attempts"], found.attempts as u64);
         // Each duty is done to its end, whatever becomes of the others.
         let (renders, batches, attempts) = join3(
             self.renders_due(renders, now),

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use tryon_core::{
-    budget::Verdict,
     ports::{Backlog, QueueName},
     stages::{Breaker, Health},
 };
@@ -49,12 +48,7 @@ impl From<&Health> for HealthView {
 
 impl From<Breaker> for BreakerView {
     fn from(breaker: Breaker) -> Self {
-        let state = match breaker.verdict {
-            Verdict::Fits => "closed",
-            Verdict::Deferred => "deferred",
-            Verdict::Open => "open",
-        };
-        Self { state, committed_percent: breaker.committed_percent }
+        Self { state: breaker.verdict.as_str(), committed_percent: breaker.committed_percent }
     }
 }
 

@@ -11,12 +11,13 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use tryon_core::{
     messages::WireMessage,
+    metrics::{MESSAGES_REJECTED, MESSAGES_RETRIED, QUEUE_AGE},
     ports::{Queue, QueueName},
     stages::{Consumer, Invocation, StageError},
 };
 
 use self::record::Record;
-use crate::handler::HandlerError;
+use crate::{emf, handler::HandlerError};
 
 /// Handles a batch of a standard queue: all its messages at once.
 pub async fn handle_standard<M: WireMessage + Send>(
@@ -92,8 +93,14 @@ struct Door<'a, M> {
 }
 
 impl<M: WireMessage + Send> Door<'_, M> {
+    const fn label(&self) -> [&'static str; 1] {
+        [self.queue.as_str()]
+    }
+
     /// Whether each record may be acknowledged.
     async fn at_once(&self, records: &[Record]) -> Vec<bool> {
+        let waits = records.iter().filter_map(|record| record.waited);
+        waits.for_each(|waited| QUEUE_AGE.record(self.label(), waited.as_seconds_f64()));
         let mut messages = Vec::with_capacity(records.len());
         let mut results: Vec<Result<(), StageError>> = records
             .iter()
@@ -117,7 +124,9 @@ impl<M: WireMessage + Send> Door<'_, M> {
     async fn in_order(&self, records: &[Record], places: &[usize]) -> Vec<usize> {
         let mut done = Vec::with_capacity(places.len());
         for place in places {
-            if self.at_once(std::slice::from_ref(&records[*place])).await != [true] {
+            let handled = self.at_once(std::slice::from_ref(&records[*place])).await;
+            emf::flush();
+            if handled != [true] {
                 break;
             }
             done.push(*place);
@@ -130,6 +139,7 @@ impl<M: WireMessage + Send> Door<'_, M> {
         let reason = match result {
             Ok(()) => return true,
             Err(StageError::Retry(reason)) => {
+                MESSAGES_RETRIED.count(self.label(), 1);
                 record.log(self.queue, "left for another delivery", &reason);
                 return false;
             }
@@ -137,7 +147,10 @@ impl<M: WireMessage + Send> Door<'_, M> {
         };
         let put_aside = self.rejects.reject(self.queue, record.body.clone(), &reason).await;
         match put_aside {
-            Ok(()) => record.log(self.queue, "put aside", &reason),
+            Ok(()) => {
+                MESSAGES_REJECTED.count(self.label(), 1);
+                record.log(self.queue, "put aside", &reason);
+            }
             Err(_) => record.log(self.queue, "could not be put aside", &reason),
         }
         put_aside.is_ok()

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tryon_core::{
@@ -17,6 +18,8 @@ pub(super) struct Record {
     /// Empty on a standard queue.
     pub(super) group: String,
     pub(super) body: String,
+    /// How long it waited for its first delivery.
+    pub(super) waited: Option<TimeDelta>,
 }
 
 /// Reads all records. One that cannot be named cannot be reported either (an empty name fails the
@@ -30,7 +33,10 @@ impl TryFrom<SqsMessage> for Record {
 
     fn try_from(mut message: SqsMessage) -> Result<Self, HandlerError> {
         let message_id = message.message_id.filter(|id| !id.is_empty());
+        let mut time = |name| message.attributes.remove(name)?.parse::<i64>().ok();
+        let (sent, received) = (time("SentTimestamp"), time("ApproximateFirstReceiveTimestamp"));
         Ok(Self {
+            waited: received.zip(sent).map(|(to, from)| TimeDelta::milliseconds(to - from)),
             message_id: message_id
                 .ok_or_else(|| HandlerError::event("a record has no message id"))?,
             group: message.attributes.remove("MessageGroupId").unwrap_or_default(),

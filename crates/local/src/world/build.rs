@@ -8,14 +8,14 @@ use tryon_core::{
     chain::Step,
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects, MemoryQueues,
-        MemorySecrets, MemorySettings, Rule, SeededRandom,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects,
+        MemoryQueues, MemorySecrets, MemorySettings, Rule, SeededRandom,
     },
     ports::{Clock, HttpTransport, OnlineProvider, Random, Secret, SecretName, SettingsSource},
     render::ChainRules,
     settings::WhenBudgetExhausted,
     stages::{
-        Accumulator, Buyer, Courier, Distributor, Imagen, Reconciler, Replicate, Router,
+        Accumulator, Buyer, Courier, Distributor, Imagen, Reconciler, Replicate, Report, Router,
         RouterConfig,
     },
 };
@@ -61,6 +61,7 @@ impl World {
                 objects
             }),
             settings: config.knobs.unwrap_or_else(|| settings.clone()),
+            board: Arc::default(),
             random: Arc::new(SeededRandom::new(config.seed)),
             transport: transport(&sandbox),
             lanes: LaneRules::default(),
@@ -91,6 +92,7 @@ impl World {
             objects: parts.objects,
             links: parts.links,
             settings,
+            board: parts.board,
             sandbox: parts.sandbox,
             catalogue: parts.catalogue,
             functions,
@@ -108,6 +110,7 @@ struct Parts {
     bus: Arc<MemoryBus>,
     objects: Arc<MemoryObjects>,
     settings: Arc<dyn SettingsSource>,
+    board: Arc<MemoryBoard>,
     sandbox: Sandbox,
     transport: Arc<dyn HttpTransport>,
     catalogue: Arc<Catalogue>,
@@ -246,6 +249,14 @@ impl Parts {
             queue: self.queues.clone(),
             clock: self.clock.clone(),
             courier: self.courier(),
+            report: Report {
+                ledger: self.attempts.clone(),
+                backlogs: self.queues.clone(),
+                settings: self.settings.clone(),
+                board: self.board.clone(),
+                clock: self.clock.clone(),
+                catalogue: self.catalogue.clone(),
+            },
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     chain::Step,
     ids::{RenderId, UserId},
     lane::{self, Lane, LaneChoice, LaneError, Wish},
+    metrics::{RENDERS_ACCEPTED, REQUESTS_LIMITED, REQUESTS_REPEATED},
     ports::{HourlyLimit, Inserted, PortError},
     render::{ChainRules, Render, RenderStatus},
     request::{FieldError, MAX_MESSAGE_BYTES, RenderRequest},
@@ -93,8 +94,12 @@ impl Router {
             most: self.config.hourly_limit,
         };
         match self.renders.insert(render.clone(), limit).await? {
-            Inserted::Limited { again_at } => Err(AcceptError::Limited { again_at }),
+            Inserted::Limited { again_at } => {
+                REQUESTS_LIMITED.count([], 1);
+                Err(AcceptError::Limited { again_at })
+            }
             Inserted::New => {
+                RENDERS_ACCEPTED.count([render.served.as_str(), render.lane.as_str()], 1);
                 let render = Render { version: 1, ..render };
                 self.courier.deliver(vec![render.clone()]).await?;
                 Ok(Accepted { render, new: true })
@@ -108,6 +113,7 @@ impl Router {
         if existing.fingerprint != fingerprint {
             return Err(AcceptError::KeyReused);
         }
+        REQUESTS_REPEATED.count([], 1);
         self.courier.deliver(vec![existing.clone()]).await?;
         Ok(Accepted { render: existing, new: false })
     }

@@ -8,8 +8,6 @@ use futures_util::future::try_join3;
 use super::Router;
 use crate::{
     budget::{Account, Balance, Verdict},
-    catalogue::Quality,
-    lane::Lane,
     money::Micros,
     ports::{Backlog, PortError},
 };
@@ -55,19 +53,13 @@ impl Router {
         let (balances, open_batches, queues) =
             try_join3(self.balances(today), self.courier.batches.open(), self.backlogs.backlogs())
                 .await?;
-        let catalogue = &self.courier.catalogue;
-        let plain = catalogue.entry_for(Quality::Sd, today);
-        let google = plain.map(|(_, entry)| {
-            entry.price.maximum(Lane::Batch, entry.max_output_tokens, 2, entry.prompt.len())
-        });
-        let replicate = catalogue.predictions().map(|(_, model)| model.maximum()).min();
-        let breaker = |account, price: Option<Micros>| {
-            let budget = settings.daily_budget_of(account);
-            Breaker::of(balances.of(account), price.unwrap_or_default(), budget)
+        let breaker = |account| {
+            let price = self.courier.catalogue.cheapest(account, today).unwrap_or_default();
+            Breaker::of(balances.of(account), price, settings.daily_budget_of(account))
         };
         Ok(Health {
-            google: breaker(Account::Google, google),
-            replicate: breaker(Account::Replicate, replicate),
+            google: breaker(Account::Google),
+            replicate: breaker(Account::Replicate),
             open_batches,
             queues,
         })
@@ -76,8 +68,10 @@ impl Router {
 
 impl Breaker {
     fn of(balance: &Balance, price: Micros, budget: Micros) -> Self {
-        let share = balance.committed().times(100).get().checked_div(budget.get());
-        Self { verdict: balance.judge(price, budget), committed_percent: share.unwrap_or(100) }
+        Self {
+            verdict: balance.judge(price, budget),
+            committed_percent: balance.committed_percent(budget),
+        }
     }
 }
 

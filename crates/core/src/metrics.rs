@@ -1,0 +1,158 @@
+//! Every number that the functions report, in one table. They go through the `metrics` facade: a
+//! function prints them for `CloudWatch`, the local run drops them, and `docs/metrics.md` lists them.
+
+use metrics::{Label, Unit, counter, gauge, histogram};
+
+/// What a number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// How many there were.
+    Count,
+    /// A value for each of them.
+    Distribution,
+    /// How it stands.
+    Level,
+}
+
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Distribution => "distribution",
+            Self::Level => "level",
+        }
+    }
+}
+
+/// A number with a name of its own, split by `N` dimensions.
+#[derive(Debug)]
+pub struct Metric<const N: usize> {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub unit: Unit,
+    /// What it is split by. Each has few values: `CloudWatch` bills every combination.
+    pub dimensions: [&'static str; N],
+    pub meaning: &'static str,
+}
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub unit: Unit,
+    pub dimensions: &'static [&'static str],
+    pub meaning: &'static str,
+}
+
+impl<const N: usize> Metric<N> {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        unit: Unit,
+        dimensions: [&'static str; N],
+        meaning: &'static str,
+    ) -> Self {
+        Self { name, kind, unit, dimensions, meaning }
+    }
+
+    const fn line(&'static self) -> Line {
+        let Self { name, kind, unit, meaning, .. } = *self;
+        Line { name, kind, unit, dimensions: &self.dimensions, meaning }
+    }
+
+    /// So many more of them.
+    pub fn count(&self, values: [&'static str; N], more: u64) {
+        counter!(self.name, self.labels(values)).increment(more);
+    }
+
+    /// One more value to take averages and percentiles of.
+    pub fn record(&self, values: [&'static str; N], value: f64) {
+        histogram!(self.name, self.labels(values)).record(value);
+    }
+
+    /// What it is now.
+    pub fn show(&self, values: [&'static str; N], value: f64) {
+        gauge!(self.name, self.labels(values)).set(value);
+    }
+
+    fn labels(&self, values: [&'static str; N]) -> Vec<Label> {
+        let pairs = self.dimensions.into_iter().zip(values);
+        pairs.map(|(name, value)| Label::from_static_parts(name, value)).collect()
+    }
+}
+
+macro_rules! table {
+    ($($id:ident: $n:literal = $name:literal, $kind:ident, $unit:ident, $dimensions:expr, $meaning:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub static $id: Metric<$n> = Metric::new($name, Kind::$kind, Unit::$unit, $dimensions, $meaning);
+        )*
+
+        /// The whole table.
+        pub static TABLE: &[Line] = &[$($id.line()),*];
+    };
+}
+
+table! {
+    RENDERS_ACCEPTED: 2 = "renders_accepted", Count, Count, ["route", "lane"],
+        "Renders accepted, by the route that serves them and their lane.";
+    REQUESTS_REPEATED: 0 = "requests_repeated", Count, Count, [],
+        "Requests whose idempotency key had made a render before.";
+    REQUESTS_LIMITED: 0 = "requests_limited", Count, Count, [],
+        "Requests refused because the user's hour was full.";
+    BATCHES_SEALED: 1 = "batches_sealed", Count, Count, ["reason"],
+        "Batches sealed, by what sealed them: count, time or bytes.";
+    BATCH_FILL: 0 = "batch_fill", Distribution, Count, [],
+        "Renders in a sealed batch.";
+    SEAL_SECONDS: 0 = "seal_seconds", Distribution, Seconds, [],
+        "From a batch's opening to its seal.";
+    QUEUE_AGE: 1 = "queue_age", Distribution, Seconds, ["queue"],
+        "How long a message waited for its first delivery, its delay included.";
+    MESSAGES_RETRIED: 1 = "messages_retried", Count, Count, ["queue"],
+        "Messages left for another delivery.";
+    MESSAGES_REJECTED: 1 = "messages_rejected", Count, Count, ["queue"],
+        "Messages put aside because no delivery could help.";
+    RENDERS_SUCCEEDED: 1 = "renders_succeeded", Count, Count, ["step"],
+        "Renders that ended with a picture, by the step that brought it.";
+    RENDERS_FAILED: 1 = "renders_failed", Count, Count, ["code"],
+        "Renders that ended without one, by failure code.";
+    RENDER_SECONDS: 1 = "render_seconds", Distribution, Seconds, ["lane"],
+        "From acceptance to the end of a render.";
+    RENDER_COST: 1 = "render_cost", Distribution, Count, ["lane"],
+        "What a render that ended cost, in dollars.";
+    FALLBACKS: 1 = "fallbacks", Count, Count, ["step"],
+        "Renders that went on to another step, by that step.";
+    ATTEMPTS_FAILED: 1 = "attempts_failed", Count, Count, ["class"],
+        "Outcomes without a picture, by failure class.";
+    BUDGET_RESERVED: 1 = "budget_reserved", Level, Count, ["account"],
+        "Dollars promised to attempts under way.";
+    BUDGET_SETTLED: 1 = "budget_settled", Level, Count, ["account"],
+        "Dollars spent on this UTC day.";
+    BUDGET_HELD: 1 = "budget_held", Level, Count, ["account"],
+        "Dollars kept for attempts whose outcome nobody knows.";
+    BUDGET_COMMITTED: 1 = "budget_committed", Level, Percent, ["account"],
+        "Reserved, settled and held together, as a share of the day's budget.";
+    BREAKER_OPEN: 1 = "breaker_open", Level, Count, ["account"],
+        "1 while the day's money is spent, else 0.";
+    QUEUE_MESSAGES: 1 = "queue_messages", Level, Count, ["queue"],
+        "Messages in a queue, delayed ones and those being handled included.";
+    DEAD_LETTERS: 1 = "dead_letters", Level, Count, ["queue"],
+        "Messages that were put aside.";
+    OVERDUE: 1 = "overdue", Count, Count, ["kind"],
+        "Rows the reconciler found overdue: renders, batches, attempts.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_dimensions_few() {
+        let names: BTreeSet<_> = TABLE.iter().map(|line| line.name).collect();
+        assert_eq!(names.len(), TABLE.len());
+        assert!(TABLE.iter().all(|line| line.dimensions.len() <= 2 && line.meaning.ends_with('.')));
+    }
+}

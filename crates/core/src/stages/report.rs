@@ -1,0 +1,108 @@
+//! How the day's money and the queues stand, once a minute: as numbers for alarms, and as a status
+//! for ops.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::future::{try_join, try_join_all};
+use serde::Serialize;
+
+use crate::{
+    budget::{Account, Balance, CAP_PERCENT, Verdict},
+    catalogue::Catalogue,
+    metrics::{
+        BREAKER_OPEN, BUDGET_COMMITTED, BUDGET_HELD, BUDGET_RESERVED, BUDGET_SETTLED, DEAD_LETTERS,
+        QUEUE_MESSAGES,
+    },
+    money::Micros,
+    ports::{Backlog, Backlogs, Clock, Ledger, PortError, SettingsSource, StatusBoard, StatusName},
+};
+
+/// The reporting duty of the reconciler.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub ledger: Arc<dyn Ledger>,
+    pub backlogs: Arc<dyn Backlogs>,
+    pub settings: Arc<dyn SettingsSource>,
+    pub board: Arc<dyn StatusBoard>,
+    pub clock: Arc<dyn Clock>,
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// `budget-status`.
+#[derive(Debug, Serialize)]
+struct BudgetStatus {
+    at: DateTime<Utc>,
+    date: NaiveDate,
+    google: AccountStatus,
+    replicate: AccountStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct AccountStatus {
+    breaker: &'static str,
+    daily_budget_usd: f64,
+    /// What is never passed.
+    cap_usd: f64,
+    committed_percent: u64,
+    reserved_usd: f64,
+    settled_usd: f64,
+    held_usd: f64,
+    reservations: u64,
+}
+
+impl Report {
+    pub async fn run(&self) -> Result<(), PortError> {
+        try_join(self.money(), self.queues()).await.map(drop)
+    }
+
+    async fn money(&self) -> Result<(), PortError> {
+        let at = self.clock.now();
+        let date = at.date_naive();
+        let settings = self.settings.settings().await;
+        let read = Account::ALL.map(|account| self.ledger.balance(account, date));
+        let balances = try_join_all(read).await?;
+        let [google, replicate] = [0, 1].map(|i| {
+            let account = Account::ALL[i];
+            let price = self.catalogue.cheapest(account, date).unwrap_or_default();
+            AccountStatus::of(account, balances[i], price, settings.daily_budget_of(account))
+        });
+        let status = BudgetStatus { at, date, google, replicate };
+        let text = serde_json::to_string(&status).map_err(|e| PortError::Broken(e.to_string()))?;
+        self.board.post(StatusName::Budget, &text).await
+    }
+
+    async fn queues(&self) -> Result<(), PortError> {
+        for Backlog { queue, messages, dead, .. } in self.backlogs.backlogs().await? {
+            QUEUE_MESSAGES.show([queue.as_str()], messages as f64);
+            DEAD_LETTERS.show([queue.as_str()], dead as f64);
+        }
+        Ok(())
+    }
+}
+
+impl AccountStatus {
+    /// Says it in numbers on the way.
+    fn of(account: Account, balance: Balance, price: Micros, daily_budget: Micros) -> Self {
+        let verdict = balance.judge(price, daily_budget);
+        let committed_percent = balance.committed_percent(daily_budget);
+        let Balance { reserved, settled, held, reservations } = balance;
+        let label = [account.as_str()];
+        BUDGET_RESERVED.show(label, reserved.usd());
+        BUDGET_SETTLED.show(label, settled.usd());
+        BUDGET_HELD.show(label, held.usd());
+        let share = balance.committed().usd() / daily_budget.usd();
+        BUDGET_COMMITTED.show(label, if share.is_finite() { 100.0 * share } else { 100.0 });
+        BREAKER_OPEN.show(label, f64::from(u8::from(verdict == Verdict::Open)));
+        Self {
+            breaker: verdict.as_str(),
+            daily_budget_usd: daily_budget.usd(),
+            cap_usd: daily_budget.percent(CAP_PERCENT).usd(),
+            committed_percent,
+            reserved_usd: reserved.usd(),
+            settled_usd: settled.usd(),
+            held_usd: held.usd(),
+            reservations,
+        }
+    }
+}

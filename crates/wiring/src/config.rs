@@ -1,0 +1,110 @@
+//! What the functions are told at deploy, in the groups in which they need it.
+
+use tryon_aws::{QueueUrls, Tables, from_env_values};
+use tryon_core::{lane::LaneRules, ports::QueueName, settings::Settings};
+use tryon_lambda::environment::Environment;
+use tryon_postgres::{DatabaseConfig, TlsMode};
+use tryon_providers::google::Auth;
+
+/// What every function is told.
+pub(crate) struct Base {
+    pub(crate) stage: String,
+    /// What counts for a knob that has no parameter.
+    pub(crate) knobs: Settings,
+}
+
+/// Where a function's queues are.
+pub(crate) type Queues = Vec<(QueueName, QueueUrls)>;
+
+/// Where the database is. Without `url`, the secret is the whole of it.
+pub(crate) struct DatabaseAt {
+    /// With the user, without a password.
+    pub(crate) url: Option<String>,
+    /// The parameter that holds the password, or the URL.
+    pub(crate) secret: String,
+    pub(crate) tls: TlsMode,
+}
+
+impl Base {
+    pub(crate) fn read(env: &Environment) -> Self {
+        let knobs = from_env_values(env.pairs().filter(|(_, text)| !text.trim().is_empty()));
+        let knobs = knobs.unwrap_or_else(|bad| {
+            env.fault(format!("{}: {}", bad.name, bad.fix));
+            Settings::default()
+        });
+        Self { stage: env.text("STAGE"), knobs }
+    }
+}
+
+pub(crate) fn tables(env: &Environment) -> Tables {
+    Tables { attempts: env.text("ATTEMPTS_TABLE"), budget: env.text("BUDGET_TABLE") }
+}
+
+/// The queues a function sends to, and those whose messages it puts aside.
+pub(crate) fn queues(env: &Environment, sends: &[QueueName], rejects: &[QueueName]) -> Queues {
+    let url = |known: &[QueueName], queue, prefix| {
+        known.contains(&queue).then(|| env.text(&format!("{prefix}_{}", variable(queue))))
+    };
+    let urls =
+        |queue| QueueUrls { queue: url(sends, queue, "QUEUE"), dead: url(rejects, queue, "DLQ") };
+    QueueName::ALL.map(|queue| (queue, urls(queue))).to_vec()
+}
+
+const fn variable(queue: QueueName) -> &'static str {
+    match queue {
+        QueueName::Accumulator => "ACCUMULATOR",
+        QueueName::ImagenOnline => "IMAGEN_ONLINE",
+        QueueName::ImagenJobs => "IMAGEN_JOBS",
+        QueueName::Replicate => "REPLICATE",
+        QueueName::GeminiBatch => "GEMINI_BATCH",
+    }
+}
+
+pub(crate) fn database(env: &Environment) -> DatabaseAt {
+    let tls = match env.optional("DATABASE_TLS") {
+        None | Some("verify-full") => TlsMode::Rds,
+        Some("disabled") => TlsMode::Off,
+        Some(_) => {
+            env.fault("DATABASE_TLS: give verify-full or disabled");
+            TlsMode::Rds
+        }
+    };
+    let url = env.optional("DATABASE_URL").map(str::to_owned);
+    if let Some(url) = &url
+        && let Err(error) = DatabaseConfig::new(url, tls.clone())
+    {
+        env.fault(format!("DATABASE_URL: {error}"));
+    }
+    DatabaseAt { url, secret: env.text("DATABASE_SECRET"), tls }
+}
+
+pub(crate) fn lanes(env: &Environment) -> LaneRules {
+    let rules = LaneRules::default();
+    let seconds = |name, default| env.number(name, default, 1, 7 * 86_400);
+    LaneRules {
+        default_deadline: seconds("DEFAULT_DEADLINE_SECONDS", rules.default_deadline),
+        batch_min_deadline: seconds("BATCH_MIN_DEADLINE_SECONDS", rules.batch_min_deadline),
+        batch_default_deadline: seconds(
+            "BATCH_DEFAULT_DEADLINE_SECONDS",
+            rules.batch_default_deadline,
+        ),
+        ..rules
+    }
+}
+
+pub(crate) fn batch_auth(env: &Environment) -> Auth {
+    match env.optional("GEMINI_BATCH_AUTH") {
+        None | Some("bearer") => Auth::Bearer,
+        Some("api-key") => Auth::ApiKey,
+        Some(_) => {
+            env.fault("GEMINI_BATCH_AUTH: give bearer or api-key");
+            Auth::Bearer
+        }
+    }
+}
+
+/// Origins whose pages may call the API, between commas.
+pub(crate) fn origins(env: &Environment) -> Vec<String> {
+    let all = env.optional("PUBLIC_CORS_ORIGINS").unwrap_or_default().split(',');
+    all.map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect()
+}

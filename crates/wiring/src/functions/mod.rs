@@ -1,0 +1,17 @@
+//! One function each: what it is told, and what it is made of.
+
+mod accumulator;
+mod distributor;
+mod imagen;
+mod migrate;
+mod reconciler;
+mod replicate;
+mod router;
+
+pub use self::{
+    accumulator::accumulator, distributor::distributor, imagen::imagen, migrate::migrate,
+    reconciler::reconciler, replicate::replicate, router::router,
+};
+
+const BUCKET: &str = "BUCKET";
+const EVENT_BUS: &str = "EVENT_BUS";

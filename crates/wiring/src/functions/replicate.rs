@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use tryon_aws::Tables;
+use tryon_core::{
+    ports::{HttpTransport, QueueName},
+    stages::Replicate,
+};
+use tryon_lambda::{ReplicateHandler, environment::Environment};
+use tryon_providers::{Detour, ReqwestTransport, replicate::ReplicateClient};
+
+use super::{BUCKET, EVENT_BUS};
+use crate::{
+    WiringError,
+    config::{Base, Queues, queues, tables},
+    house::House,
+};
+
+/// What is led away where a server stands in for Replicate.
+const HOSTS: &[&str] = &["replicate.com", "replicate.delivery"];
+
+struct Told {
+    base: Base,
+    queues: Queues,
+    bucket: String,
+    bus: String,
+    tables: Tables,
+    endpoint: Option<String>,
+}
+
+impl Told {
+    fn read(env: &Environment) -> Self {
+        let own = [QueueName::Replicate];
+        Self {
+            base: Base::read(env),
+            queues: queues(env, &own, &own),
+            bucket: env.text(BUCKET),
+            bus: env.text(EVENT_BUS),
+            tables: tables(env),
+            endpoint: env.optional("REPLICATE_API_ENDPOINT").map(str::to_owned),
+        }
+    }
+}
+
+pub async fn replicate() -> Result<ReplicateHandler, WiringError> {
+    let told = Environment::of_process().read(Told::read)?;
+    let house = House::new("replicate", told.base).await?;
+    let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
+    let objects = house.objects(&told.bucket);
+    let stage = Replicate {
+        predictions: Arc::new(ReplicateClient::new(
+            way_there(told.endpoint.as_deref())?,
+            house.secrets(),
+            house.links(&told.bucket),
+            house.clock.clone(),
+        )),
+        buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects),
+    };
+    Ok(ReplicateHandler::new(Arc::new(stage), queues))
+}
+
+fn way_there(endpoint: Option<&str>) -> Result<Arc<dyn HttpTransport>, WiringError> {
+    let transport: Arc<dyn HttpTransport> = Arc::new(ReqwestTransport::new()?);
+    let Some(endpoint) = endpoint else {
+        return Ok(transport);
+    };
+    let detour = Detour::new(transport, HOSTS, endpoint).ok_or(WiringError::Endpoint)?;
+    Ok(Arc::new(detour))
+}

@@ -1,0 +1,146 @@
+//! The adapters that more than one function needs.
+
+use std::sync::Arc;
+
+use tryon_aws::{
+    Clients, DynamoAttempts, EventBridgeBus, ParameterSecrets, ParameterSettings, Parameters,
+    S3Links, S3Objects, SqsQueues, Tables,
+};
+use tryon_core::{
+    catalogue::Catalogue,
+    chain::Step,
+    lane::LaneRules,
+    ports::{Clock, PortError, Random, SecretName, Secrets},
+    render::ChainRules,
+    settings::WhenBudgetExhausted,
+    stages::{Buyer, Courier},
+};
+use tryon_lambda::{
+    bootstrap,
+    system::{SystemClock, SystemRandom},
+};
+use tryon_postgres::{Database, DatabaseConfig};
+
+use crate::{
+    WiringError,
+    config::{Base, DatabaseAt, Queues},
+    password::SecretPassword,
+};
+
+/// What every function has.
+pub(crate) struct House {
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) settings: Arc<ParameterSettings>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) stage: String,
+}
+
+impl House {
+    pub(crate) async fn new(function: &'static str, base: Base) -> Result<Self, WiringError> {
+        bootstrap::init_metrics(&base.stage, function);
+        let clients = Arc::new(Clients::from_env().await);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ssm = clients.ssm().clone();
+        let settings = ParameterSettings::new(ssm, clock.clone(), &base.stage, base.knobs);
+        Ok(Self {
+            clients,
+            clock,
+            random: Arc::new(SystemRandom),
+            settings: Arc::new(settings),
+            catalogue: Arc::new(Catalogue::built_in()?),
+            stage: base.stage,
+        })
+    }
+
+    pub(crate) fn secrets(&self) -> Arc<ParameterSecrets> {
+        let ssm = self.clients.ssm().clone();
+        Arc::new(ParameterSecrets::new(ssm, self.clock.clone(), &self.stage))
+    }
+
+    pub(crate) fn parameters(&self) -> Arc<Parameters> {
+        Arc::new(Parameters::new(self.clients.ssm().clone(), &self.stage))
+    }
+
+    pub(crate) fn queues(&self, urls: Queues) -> Arc<SqsQueues> {
+        let (sqs, clock) = (self.clients.sqs().clone(), self.clock.clone());
+        Arc::new(SqsQueues::new(sqs, clock, self.random.clone(), urls))
+    }
+
+    pub(crate) fn bus(&self, name: String) -> Arc<EventBridgeBus> {
+        let (client, clock) = (self.clients.eventbridge().clone(), self.clock.clone());
+        Arc::new(EventBridgeBus::new(client, clock, self.random.clone(), name))
+    }
+
+    pub(crate) fn objects(&self, bucket: &str) -> Arc<S3Objects> {
+        Arc::new(S3Objects::new(self.clients.s3().clone(), bucket))
+    }
+
+    pub(crate) fn links(&self, bucket: &str) -> Arc<S3Links> {
+        Arc::new(S3Links::new(self.clients.s3().clone(), self.clock.clone(), bucket))
+    }
+
+    pub(crate) fn attempts(&self, tables: Tables) -> Arc<DynamoAttempts> {
+        let (clients, clock) = (self.clients.clone(), self.clock.clone());
+        Arc::new(DynamoAttempts::new(clients, tables, clock, self.random.clone()))
+    }
+
+    /// Connects to nothing yet; where the URL itself is the secret, reads that.
+    pub(crate) async fn database(&self, at: DatabaseAt) -> Result<Arc<Database>, WiringError> {
+        let ssm = self.clients.ssm().clone();
+        let secrets =
+            ParameterSecrets::new(ssm, self.clock.clone(), &self.stage).with_database(at.secret);
+        let refused = |error: &dyn std::fmt::Display| WiringError::Database(error.to_string());
+        let config = if let Some(url) = at.url {
+            let config = DatabaseConfig::new(&url, at.tls).map_err(|e| refused(&e))?;
+            config.with_passwords(Arc::new(SecretPassword(Arc::new(secrets))), self.clock.clone())
+        } else {
+            let url = secrets.secret(SecretName::DatabaseUrl, false).await;
+            let url = url.map_err(|error: PortError| refused(&error))?;
+            DatabaseConfig::new(url.reveal(), at.tls).map_err(|e| refused(&e))?
+        };
+        Ok(Arc::new(Database::new(config)))
+    }
+
+    pub(crate) fn courier(
+        &self,
+        database: &Arc<Database>,
+        queues: &Arc<SqsQueues>,
+        bus: &Arc<EventBridgeBus>,
+        lanes: LaneRules,
+    ) -> Courier {
+        Courier {
+            renders: database.clone(),
+            batches: database.clone(),
+            queue: queues.clone(),
+            bus: bus.clone(),
+            clock: self.clock.clone(),
+            catalogue: self.catalogue.clone(),
+            rules: Arc::new(ChainRules {
+                available: &Step::ALL,
+                batch_min_deadline: lanes.batch_min_deadline,
+                when_budget_exhausted: WhenBudgetExhausted::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn buyer(
+        &self,
+        attempts: Arc<DynamoAttempts>,
+        queues: &Arc<SqsQueues>,
+        bus: Arc<EventBridgeBus>,
+        objects: Arc<S3Objects>,
+    ) -> Buyer {
+        Buyer {
+            attempts,
+            queue: queues.clone(),
+            bus,
+            objects,
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            catalogue: self.catalogue.clone(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Builds each function's handler on the real adapters, from the environment: configuration is read and
+//! refused as a whole before anything is built. What no function uses of this crate, its binary does
+//! not carry.
+
+mod config;
+mod functions;
+mod house;
+mod password;
+
+pub use self::functions::{
+    accumulator, distributor, imagen, migrate, reconciler, replicate, router,
+};
+
+/// Why a function cannot start. No secret is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    #[error(transparent)]
+    Environment(#[from] tryon_lambda::environment::EnvironmentError),
+    #[error("the catalogue cannot be used: {0}")]
+    Catalogue(#[from] tryon_core::catalogue::CatalogueError),
+    #[error("the database: {0}")]
+    Database(String),
+    #[error("REPLICATE_API_ENDPOINT: give a base URL, such as https://replicate.example")]
+    Endpoint,
+    #[error(transparent)]
+    Transport(#[from] tryon_providers::BuildError),
+}
