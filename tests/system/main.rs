@@ -10,6 +10,7 @@
 
 mod budget;
 mod chain;
+mod deployed;
 mod drops;
 mod neighbours;
 mod numbers;
