@@ -18,3 +18,4 @@ mod outages;
 mod scenarios;
 mod storm;
 mod support;
+mod template;

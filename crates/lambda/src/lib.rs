@@ -10,6 +10,7 @@ mod functions;
 mod handler;
 pub mod http;
 pub mod schedule;
+pub mod shutdown;
 pub mod sqs;
 pub mod system;
 #[cfg(test)]

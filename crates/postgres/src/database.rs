@@ -88,6 +88,16 @@ impl Database {
         })
     }
 
+    /// Says goodbye to the server, which would otherwise count the connection until it misses it.
+    pub async fn close(&self) {
+        if let Ok(seat) = self.seat.clone().try_lock_owned()
+            && let Some(kept) = { seat }.take()
+            && let Err(error) = kept.close().await
+        {
+            tracing::debug!(%error, "the server did not hear the goodbye");
+        }
+    }
+
     /// The connection, for one call.
     pub(crate) async fn lease(&self) -> Result<Lease, Failure> {
         let seat = timeout(ACQUIRE_TIMEOUT, self.seat.clone().lock_owned());

@@ -55,6 +55,10 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+
     /// The connection, unless it died meanwhile.
     pub(crate) async fn if_alive(mut self) -> Option<PgConnection> {
         if self.since.elapsed() > STALE {

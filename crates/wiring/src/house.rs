@@ -17,6 +17,7 @@ use tryon_core::{
 };
 use tryon_lambda::{
     bootstrap,
+    shutdown::before_exit,
     system::{SystemClock, SystemRandom},
 };
 use tryon_postgres::{Database, DatabaseConfig};
@@ -54,9 +55,9 @@ impl House {
         })
     }
 
-    pub(crate) fn secrets(&self) -> Arc<ParameterSecrets> {
+    pub(crate) fn secrets(&self) -> ParameterSecrets {
         let ssm = self.clients.ssm().clone();
-        Arc::new(ParameterSecrets::new(ssm, self.clock.clone(), &self.stage))
+        ParameterSecrets::new(ssm, self.clock.clone(), &self.stage)
     }
 
     pub(crate) fn parameters(&self) -> Arc<Parameters> {
@@ -88,9 +89,7 @@ impl House {
 
     /// Connects to nothing yet; where the URL itself is the secret, reads that.
     pub(crate) async fn database(&self, at: DatabaseAt) -> Result<Arc<Database>, WiringError> {
-        let ssm = self.clients.ssm().clone();
-        let secrets =
-            ParameterSecrets::new(ssm, self.clock.clone(), &self.stage).with_database(at.secret);
+        let secrets = self.secrets().with_database(at.secret);
         let refused = |error: &dyn std::fmt::Display| WiringError::Database(error.to_string());
         let config = if let Some(url) = at.url {
             let config = DatabaseConfig::new(&url, at.tls).map_err(|e| refused(&e))?;
@@ -100,7 +99,10 @@ impl House {
             let url = url.map_err(|error: PortError| refused(&error))?;
             DatabaseConfig::new(url.reveal(), at.tls).map_err(|e| refused(&e))?
         };
-        Ok(Arc::new(Database::new(config)))
+        let database = Arc::new(Database::new(config));
+        let last = database.clone();
+        before_exit(move || async move { last.close().await }).await;
+        Ok(database)
     }
 
     pub(crate) fn courier(

@@ -1,4 +1,4 @@
-//! Getting in: passwords that age, are refused, and are never shown.
+//! Getting in, and out: passwords that age, are refused, and are never shown.
 
 use std::sync::{Arc, Mutex};
 
@@ -141,4 +141,25 @@ async fn without_a_password_nothing_is_tried() {
     let closed = PortError::Unavailable("the safe is closed".to_owned());
     assert_eq!(client.open().await, Err(closed));
     assert_eq!(*told.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
+async fn who_says_goodbye_leaves_no_connection_behind() {
+    let home = crate::support::Home::new("goodbye").await;
+    let client = home.client();
+    assert_eq!(client.open().await, Ok(0));
+    client.close().await;
+    let mut session = home.session().await;
+    let others = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let mut left = 1_i64;
+    for _ in 0..1_000 {
+        left = sqlx::query_scalar(others).fetch_one(&mut session).await.unwrap();
+        if left == 0 {
+            break;
+        }
+    }
+    assert_eq!(left, 0);
+    assert_eq!(client.open().await, Ok(0), "it can come back");
 }

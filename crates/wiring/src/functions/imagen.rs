@@ -49,7 +49,7 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
     let objects = house.objects(&told.bucket);
     let google = Connection::new(
         Arc::new(ReqwestTransport::new()?),
-        house.secrets(),
+        Arc::new(house.secrets()),
         house.settings.clone(),
         house.clock.clone(),
     );

@@ -49,7 +49,7 @@ pub async fn replicate() -> Result<ReplicateHandler, WiringError> {
     let stage = Replicate {
         predictions: Arc::new(ReplicateClient::new(
             way_there(told.endpoint.as_deref())?,
-            house.secrets(),
+            Arc::new(house.secrets()),
             house.links(&told.bucket),
             house.clock.clone(),
         )),
