@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use serde_json::json;
 use tryon_core::{
     memory::{Call, Mishap, Rates},
     money::Micros,
     ports::QueueName,
     render::RenderStatus,
+    routing::Percent,
+    settings::Settings,
 };
 use tryon_local::world::World;
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
@@ -14,6 +18,19 @@ use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
 use crate::support::{self, body};
 
 const DAY: u64 = 86_400;
+/// All that is asked of the database.
+const DATABASE: [Call; 10] = [
+    Call::RenderInsert,
+    Call::RenderGet,
+    Call::RenderList,
+    Call::RenderUpdate,
+    Call::RenderDue,
+    Call::BatchAppend,
+    Call::BatchGet,
+    Call::BatchCount,
+    Call::BatchUpdate,
+    Call::BatchDue,
+];
 
 async fn wait(world: &World, seconds: u64) {
     world.clock.sleep(Duration::from_secs(seconds)).await;
@@ -87,6 +104,37 @@ async fn news_that_met_a_database_outage_are_asked_for_again() {
     world.serve_until(script).await.unwrap();
     let render = &support::renders(&world)[0];
     assert!(matches!(render.status, RenderStatus::Succeeded { .. }), "{:?}", render.status);
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_wait_for_a_database_that_is_away_for_ten_minutes() {
+    let legacy = Settings { traffic_percent: Percent::ZERO, ..support::settings() };
+    for (settings, lane) in
+        [(support::settings(), "online"), (support::settings(), "batch"), (legacy, "online")]
+    {
+        let world = support::whole_world(1, settings, Vec::new()).await;
+        let script = async {
+            let mut wish = body(lane, "");
+            wish["give_up_seconds"] = json!(DAY);
+            support::accept(&world, &wish, "key").await;
+            // The provider is asked, or is about to be.
+            wait(&world, 5).await;
+            for call in DATABASE {
+                world.chaos.set_rates_of(call, Rates { throttled: 10_000, ..Rates::default() });
+            }
+            wait(&world, 600).await;
+            world.chaos.calm();
+            support::settle(&world, 1).await;
+            Ok(())
+        };
+        let away_until = world.clock.now() + TimeDelta::seconds(605);
+        world.serve_until(script).await.unwrap();
+        let render = &support::renders(&world)[0];
+        let RenderStatus::Succeeded { at, .. } = render.status else { panic!("{render:#?}") };
+        assert!(at - away_until < TimeDelta::minutes(6), "{lane}: {}", at - away_until);
+        assert_eq!(world.sandbox.bill().charges.len(), 1, "{lane}");
+        support::check(&world);
+    }
 }
 
 #[tokio::test(start_paused = true)]
