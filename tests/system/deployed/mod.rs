@@ -1,7 +1,14 @@
 //! The very template with the very binaries, on an emulated AWS, with real Postgres and the providers on a
-//! port. All scenarios share one stack and run at once: each has users and prompts of its own. What turns
-//! knobs, or takes something away, comes after them, one by one.
+//! port. All scenarios share one stack. Those of `at_once` run at once: each has users and prompts of its
+//! own. Those of `in_turn` change the stack for everybody and come after them, one by one.
 
-mod scenarios;
+mod at_once;
+mod books;
+mod bus;
+mod in_turn;
+mod providers;
+mod report;
+mod shop;
 mod stack;
-mod turns;
+mod turn;
+mod wire;

@@ -1,0 +1,5 @@
+//! Scenarios that leave the stack as others need it.
+
+mod batches;
+mod news;
+mod renders;

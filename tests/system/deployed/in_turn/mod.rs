@@ -1,0 +1,9 @@
+//! Scenarios that turn knobs, deploy, kill functions or take something away.
+
+mod database;
+mod kills;
+mod knobs;
+mod money;
+mod redeploy;
+mod seal;
+mod twice;
