@@ -138,7 +138,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::testing::event;
+    use crate::testing::{event, events};
 
     /// A schema that takes so many seconds, a knob store that has one knob, and `CloudFormation`'s ear.
     #[derive(Debug)]
@@ -229,6 +229,13 @@ mod tests {
         let (told, _) = answer("update", 3_600, false).await;
         let reason = json!("the migrations took too long");
         assert_eq!((&told["Status"], &told["Reason"]), (&json!("FAILED"), &reason));
+    }
+
+    #[test]
+    fn every_event_of_the_repository_is_a_request() {
+        for name in events("migrate") {
+            assert!(read::<ResourceEvent>(event(&name)).is_ok(), "{name}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ mod tests {
 
     use crate::{
         Handler, ReconcilerHandler,
-        testing::{House, event},
+        testing::{House, event, events},
     };
 
     #[tokio::test]
@@ -37,7 +37,9 @@ mod tests {
         let house = House::new();
         let handler = ReconcilerHandler::new(house.reconciler());
         let call = Invocation { deadline: start() };
-        assert!(handler.call(event("reconciler.schedule"), call).await.is_ok());
+        for name in events("reconciler") {
+            assert!(handler.call(event(&name), call).await.is_ok(), "{name}");
+        }
         house.chaos.fail_next(Call::RenderDue, Mishap::Throttled);
         let error = handler.call(event("reconciler.schedule"), call).await.unwrap_err();
         assert!(error.to_string().starts_with("retry: "), "{error}");

@@ -27,6 +27,17 @@ pub(crate) fn event(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// The names of all events of a function.
+pub(crate) fn events(function: &str) -> Vec<String> {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../events")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let names = names.map(|name| name.strip_suffix(".json").unwrap().to_owned());
+    let names: Vec<String> =
+        names.filter(|name| name.split('.').next() == Some(function)).collect();
+    assert!(!names.is_empty(), "{function}");
+    names
+}
+
 pub(crate) struct House {
     pub(crate) chaos: Arc<Chaos>,
     pub(crate) queues: Arc<MemoryQueues>,

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     AccumulatorHandler, DistributorHandler, ImagenHandler, ReplicateHandler,
     handler::{Handler, HandlerError},
-    testing::event,
+    testing::{event, events},
 };
 
 /// Remembers each call's messages, and fails those the script names.
@@ -233,5 +233,20 @@ fn the_events_of_the_repository_have_the_shape_of_their_types() {
     }
     for name in ["prediction-completed", "prediction-failed"] {
         assert_eq!(read::<PipelineEvent>(&format!("distributor.{name}")), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_event_of_the_repository_is_left_unread() {
+    for name in ["accumulator", "imagen", "replicate", "distributor"].map(events).concat() {
+        let room = Room::new(Script::default());
+        let unread = room.failures(&name).await.len();
+        let aside: usize = QueueName::ALL.map(|queue| room.queues.dlq(queue).len()).iter().sum();
+        let expected = match name.as_str() {
+            "accumulator.poison" => (1, 1),
+            "accumulator.bad-body" => (0, 1),
+            _ => (0, 0),
+        };
+        assert_eq!((unread, aside), expected, "{name}");
     }
 }

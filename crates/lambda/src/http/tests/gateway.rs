@@ -5,8 +5,22 @@ use super::edge::{Edge, event};
 use crate::{
     Handler, RouterHandler,
     http::{HttpConfig, OPENAPI},
-    testing::House,
+    testing::{self, House, events},
 };
+
+#[tokio::test]
+async fn every_event_of_the_repository_has_its_answer() {
+    for name in events("router") {
+        let status = match name.as_str() {
+            "router.bad-body" => 422,
+            "router.read" | "router.read-jwt" => 404,
+            "router.upload" => 201,
+            "router.health" | "router.list" | "router.openapi" => 200,
+            _ => 202,
+        };
+        assert_eq!(Edge::new().await.ask(testing::event(&name)).await.status, status, "{name}");
+    }
+}
 
 #[tokio::test]
 async fn the_stage_in_a_path_is_no_part_of_it() {
