@@ -85,7 +85,9 @@ impl fmt::Debug for DatabaseConfig {
 
 fn is_this_machine(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    // The last is what a container calls the machine that runs it.
+    ["localhost", "host.docker.internal"].contains(&host)
+        || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -107,6 +109,7 @@ mod tests {
             ("postgres://u@127.0.0.1/db?password=hunter2", ConfigError::Parameters),
             ("postgres://u:hunter2@10.0.0.1/db", ConfigError::Plaintext),
             ("postgres://u:hunter2@127.0.0.1.example.com/db", ConfigError::Plaintext),
+            ("postgres://u:hunter2@host.docker.internal.example.com/db", ConfigError::Plaintext),
         ] {
             let refused = refusal(url, TlsMode::Off);
             assert_eq!(refused, error, "{url}");
@@ -116,7 +119,7 @@ mod tests {
 
     #[test]
     fn only_this_machine_goes_without_tls() {
-        for host in ["localhost", "127.0.0.1", "[::1]"] {
+        for host in ["localhost", "host.docker.internal", "127.0.0.1", "[::1]"] {
             let config = DatabaseConfig::new(&format!("postgres://u@{host}:5/db"), TlsMode::Off);
             assert!(config.is_ok(), "{host}");
         }
