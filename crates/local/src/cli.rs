@@ -1,6 +1,6 @@
 //! The `tryon` command line.
 
-use std::path::PathBuf;
+use std::{net::Ipv4Addr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tryon_core::{catalogue::Quality, lane::Lane, routing::Percent};
@@ -32,6 +32,11 @@ pub enum Command {
     /// render a day after it ended, an upload after seven days. Every caller is a trusted backend that
     /// names the user, unless --jwks is given.
     Serve(Serve),
+    /// The sandbox alone on a port, for functions that run elsewhere
+    ///
+    /// Stands in for Google and for Replicate at one address, with secrets of its own, which it writes
+    /// down. A prediction's inputs are not fetched: whatever their address, they show the same person.
+    Providers(Providers),
 }
 
 #[derive(Debug, Args)]
@@ -145,6 +150,25 @@ pub struct Serve {
     /// What chance is drawn from; left out, from the time
     #[arg(long)]
     pub seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Providers {
+    /// The port; 0 for any that is free
+    #[arg(long, default_value_t = 8090)]
+    pub port: u16,
+    /// The address to listen at, such as that of Docker's bridge
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
+    pub host: Ipv4Addr,
+    /// Where functions find it, when that is not where it listens
+    #[arg(long, value_name = "URL", value_parser = origin)]
+    pub url: Option<String>,
+    /// The folder for service-account.json and token.txt, which functions want as their secrets
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub secrets: PathBuf,
+    /// How long a picture takes; left out, as long as the providers do
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    pub latency: Option<u32>,
 }
 
 /// A scheme and an authority, as browsers send it.

@@ -7,12 +7,17 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
+use tryon_core::ports::Clock;
 
 /// What a shell expects of a command that Ctrl-C ended.
 pub const EXIT_CODE: u8 = 130;
+
+/// How often Ctrl-C is looked for.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Whether Ctrl-C was pressed.
 #[derive(Clone, Debug, Default)]
@@ -52,5 +57,12 @@ impl Interrupt {
     /// Ends the work here if Ctrl-C was pressed.
     pub fn check(&self) -> Result<(), Interrupted> {
         if self.0.load(Ordering::Relaxed) { Err(Interrupted) } else { Ok(()) }
+    }
+
+    /// Ends when Ctrl-C was pressed.
+    pub async fn pressed(self, clock: Arc<dyn Clock>) {
+        while self.check().is_ok() {
+            clock.sleep(GLANCE).await;
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod files;
 pub mod interrupt;
 pub mod knobs_file;
+pub mod providers;
 pub mod pump;
 pub mod render_one;
 pub mod report;

@@ -12,7 +12,7 @@ use tryon_local::{
     cli::{Cli, Command},
     demo,
     interrupt::{EXIT_CODE, Interrupted},
-    render_one, route, serve, simulate,
+    providers, render_one, route, serve, simulate,
 };
 
 fn main() -> ExitCode {
@@ -44,6 +44,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Render(args) => render_one::run(&args, &mut out)?,
         Command::Route(args) => route::run(&args, &mut out)?,
         Command::Serve(args) => serve::run(&args, &mut out)?,
+        Command::Providers(args) => providers::run(&args, &mut out)?,
     }
     Ok(out.flush()?)
 }

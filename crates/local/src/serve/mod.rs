@@ -37,8 +37,6 @@ use crate::{
 pub const LOGS: &str = "warn,tryon_local=info";
 /// What a canned picture weighs, in bytes.
 const CANNED: usize = 1_000;
-/// How often Ctrl-C is looked for.
-const GLANCE: Duration = Duration::from_millis(100);
 
 /// Serves until Ctrl-C; tells on `out` where, and how to begin.
 pub fn run(args: &cli::Serve, out: &mut impl Write) -> Result<()> {
@@ -79,7 +77,7 @@ async fn serve(args: &cli::Serve, interrupt: &Interrupt, out: &mut impl Write) -
     let server = tokio::spawn(server);
     let kept = keeper::keep(&world);
     let until = async {
-        interrupted(interrupt, clock.as_ref()).await;
+        interrupt.clone().pressed(clock.clone()).await;
         stop.notify_one();
         // Who is being answered gets the answer, if it comes in the gateway's time.
         drop(future::select(server, clock.sleep(gateway::TIMEOUT)).await);
@@ -127,12 +125,6 @@ fn greet(args: &cli::Serve, address: &str, out: &mut impl Write) -> Result<()> {
     writeln!(out, "callers  {callers}")?;
     writeln!(out, "try      curl -s {address}/v1/health")?;
     Ok(out.flush()?)
-}
-
-async fn interrupted(interrupt: &Interrupt, clock: &dyn Clock) {
-    while interrupt.check().is_ok() {
-        clock.sleep(GLANCE).await;
-    }
 }
 
 /// The end of `until`, beside work that has none.
