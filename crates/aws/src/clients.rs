@@ -1,12 +1,18 @@
 use std::{fmt, sync::OnceLock, time::Duration};
 
 use aws_config::{
-    BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
+    BehaviorVersion, Region, SdkConfig,
+    environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
+    meta::region::ProvideRegion,
+    retry::RetryConfig,
+    timeout::TimeoutConfig,
 };
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::http::HttpClient;
 
 /// One try of a call to a control or data service; each answers within tens of milliseconds.
 const TRY: Duration = Duration::from_secs(3);
@@ -34,11 +40,17 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// From the environment: region, credentials, `AWS_ENDPOINT_URL`.
+    /// From the environment, where Lambda puts all of it: region, credentials, `AWS_ENDPOINT_URL`.
+    /// Profiles, roles to assume and metadata services are not looked for; their code would be a
+    /// tenth of every function.
     pub async fn from_env() -> Self {
         let tls = Provider::Rustls(CryptoMode::Ring);
         let http = Builder::new().tls_provider(tls).build_https();
-        Self::new(loader().http_client(http).load().await)
+        let region = EnvironmentVariableRegionProvider::new().region().await;
+        let credentials = EnvironmentVariableCredentialsProvider::new();
+        let mut config = config(http, region, credentials).into_builder();
+        config.set_endpoint_url(endpoint());
+        Self::new(config.build())
     }
 
     pub(crate) const fn new(config: SdkConfig) -> Self {
@@ -90,12 +102,26 @@ impl fmt::Debug for Clients {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a bootstrap reads the environment, once")]
+fn endpoint() -> Option<String> {
+    std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty())
+}
+
 /// With the patience that every call has, but for those to S3.
-pub(crate) fn loader() -> ConfigLoader {
+pub(crate) fn config(
+    http: impl HttpClient + 'static,
+    region: Option<Region>,
+    credentials: impl ProvideCredentials + 'static,
+) -> SdkConfig {
     let retries = RetryConfig::standard();
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(http)
+        .region(region)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(short())
         .retry_config(retries.with_max_attempts(TRIES).with_initial_backoff(FIRST_BACKOFF))
+        .build()
 }
 
 /// The patience of a call that moves little.

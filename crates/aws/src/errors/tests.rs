@@ -50,17 +50,17 @@ async fn services_say_what_may_pass() {
         (500, "InternalServerError", unavailable("GetItem: InternalServerError (500)")),
         (503, "ServiceUnavailable", unavailable("GetItem: ServiceUnavailable (503)")),
     ] {
-        let (clients, _) = played(move |_| refusal(status, code)).await;
+        let (clients, _) = played(move |_| refusal(status, code));
         assert_eq!(read(&clients).await, expected);
     }
-    let (clients, _) = played(|_| (400, json!({"message": SECRET}))).await;
+    let (clients, _) = played(|_| (400, json!({"message": SECRET})));
     assert_eq!(read(&clients).await, unavailable("GetItem: no code (400)"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_service_has_its_words_for_a_bad_request() {
     for code in ["AWS.SimpleQueueService.BatchRequestTooLong", "InvalidMessageContents"] {
-        let (clients, _) = played(move |_| refusal(400, code)).await;
+        let (clients, _) = played(move |_| refusal(400, code));
         let send = clients.sqs().send_message().queue_url("https://queue").message_body(SECRET);
         let error = send.send().await.unwrap_err();
         let expected = broken(&format!("SendMessage: {code} (400)"));
@@ -70,7 +70,7 @@ async fn each_service_has_its_words_for_a_bad_request() {
         let body = format!("<Error><Code>EntityTooLarge</Code><Message>{SECRET}</Message></Error>");
         Response::builder().status(400).body(body).unwrap()
     });
-    let clients = over(http).await;
+    let clients = over(http);
     let error = clients.s3().get_object().bucket("b").key(SECRET).send().await.unwrap_err();
     let expected = broken("GetObject: EntityTooLarge (400)");
     assert_eq!(port_error("GetObject", &error), expected);
@@ -78,7 +78,7 @@ async fn each_service_has_its_words_for_a_bad_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_cannot_be_built_is_broken() {
-    let (clients, requests) = played(|_| (200, json!({}))).await;
+    let (clients, requests) = played(|_| (200, json!({})));
     let error = clients.s3().get_object().key(SECRET).send().await.unwrap_err();
     let expected = broken("GetObject: the request cannot be built");
     assert_eq!(port_error("GetObject", &error), expected);
@@ -88,12 +88,12 @@ async fn a_request_that_cannot_be_built_is_broken() {
 #[tokio::test(start_paused = true)]
 async fn what_is_lost_on_the_way_may_come_later() {
     let silent = NeverClient::new();
-    let clients = over(silent.clone()).await;
+    let clients = over(silent.clone());
     assert_eq!(read(&clients).await, unavailable("GetItem: timed out"));
     assert_eq!(silent.num_calls(), 3, "tried anew while the call's own time lasts");
-    let refused = over(StaticReplayClient::new(Vec::new())).await;
+    let refused = over(StaticReplayClient::new(Vec::new()));
     assert_eq!(read(&refused).await, unavailable("GetItem: unreachable"));
-    let (torn, _) = played(|_| (200, json!("torn"))).await;
+    let (torn, _) = played(|_| (200, json!("torn")));
     assert_eq!(read(&torn).await, unavailable("GetItem: no code (200)"));
     let half = HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(SECRET));
     let error = SdkError::<GetItemError, _>::response_error(SECRET, half);

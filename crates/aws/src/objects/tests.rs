@@ -88,7 +88,7 @@ async fn a_look_takes_the_first_bytes_and_the_whole_length() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_ends_before_a_shopper_gives_up() {
-    let (clients, wire) = (over(NeverClient::new()).await, Wire::of([]));
+    let (clients, wire) = (over(NeverClient::new()), Wire::of([]));
     let (objects, clock) = (S3Objects::new(clients.s3().clone(), "pictures"), wire.clock());
     let began = clock.now();
     assert!(matches!(objects.peek("in/a.jpg", 4).await, Err(PortError::Unavailable(_))));

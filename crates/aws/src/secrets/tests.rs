@@ -95,7 +95,7 @@ async fn an_older_secret_serves_while_the_store_is_away() {
 
 #[tokio::test(start_paused = true)]
 async fn who_has_an_older_secret_waits_two_seconds_at_most() {
-    let (clients, wire) = (over(NeverClient::new()).await, Wire::of([]));
+    let (clients, wire) = (over(NeverClient::new()), Wire::of([]));
     let clock = wire.clock();
     let source = ParameterSecrets::new(clients.ssm().clone(), clock.clone(), "test");
     let old = Secret::new("old");

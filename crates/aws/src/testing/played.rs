@@ -10,7 +10,7 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::SECRET;
-use crate::{Clients, clients::loader};
+use crate::{Clients, clients::config};
 
 /// A request as the service gets it.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Request {
 pub(crate) type Requests = Arc<Mutex<Vec<Request>>>;
 
 /// Clients of a JSON service that gives `answer`, and the requests it got.
-pub(crate) async fn played(
+pub(crate) fn played(
     answer: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static,
 ) -> (Arc<Clients>, Requests) {
     let requests = Requests::default();
@@ -44,16 +44,13 @@ pub(crate) async fn played(
         seen.push(request);
         Response::builder().status(status).body(body.to_string()).unwrap()
     });
-    (over(service).await, requests)
+    (over(service), requests)
 }
 
 /// Clients with the credentials of nobody.
-pub(crate) async fn over(http: impl HttpClient + 'static) -> Arc<Clients> {
-    let loader = loader()
-        .http_client(http)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("AKID", SECRET, None, None, "tests"));
-    Arc::new(Clients::new(loader.load().await))
+pub(crate) fn over(http: impl HttpClient + 'static) -> Arc<Clients> {
+    let nobody = Credentials::new("AKID", SECRET, None, None, "tests");
+    Arc::new(Clients::new(config(http, Some(Region::new("us-east-1")), nobody)))
 }
 
 /// An error answer of a JSON service.

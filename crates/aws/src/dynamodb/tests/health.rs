@@ -19,8 +19,7 @@ async fn a_minute_that_another_begins_first_is_counted_on() {
     let (clients, requests) = played(|request| match request.n {
         0 | 1 => refusal(400, "ConditionalCheckFailedException"),
         _ => (200, json!({})),
-    })
-    .await;
+    });
     let health = DynamoHealth::new(clients, "health".to_owned());
     assert_eq!(health.record(BACKEND, start(), 1, 0).await, Ok(()));
     let sent = requests.lock().unwrap();
@@ -33,7 +32,7 @@ async fn a_minute_that_another_begins_first_is_counted_on() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_that_cannot_be_read_is_broken() {
     let item = json!({"version": {"N": "1"}, "breaker": {"S": SECRET}});
-    let (clients, _) = played(move |_| (200, json!({"Item": item}))).await;
+    let (clients, _) = played(move |_| (200, json!({"Item": item})));
     let health = DynamoHealth::new(clients, "health".to_owned());
     let expected = "health, row gemini-online: breaker cannot be read".to_owned();
     assert_eq!(health.read(BACKEND, start()).await, Err(PortError::Broken(expected)));

@@ -13,10 +13,10 @@ use tryon_core::{
 use super::{DynamoAttempts, Tables};
 use crate::testing::played::{Request, Requests, played};
 
-async fn books(
+fn books(
     answer: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static,
 ) -> (DynamoAttempts, Requests) {
-    let (clients, requests) = played(answer).await;
+    let (clients, requests) = played(answer);
     let tables = Tables { attempts: "attempts".to_owned(), budget: "budget".to_owned() };
     let clock = Arc::new(TokioClock::starting_at(start()));
     (DynamoAttempts::new(clients, tables, clock, Arc::new(SeededRandom::new(1))), requests)

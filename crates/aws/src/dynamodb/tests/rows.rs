@@ -45,8 +45,7 @@ async fn rows_that_were_not_read_are_asked_for_again() {
             (200, json!({"Responses": rows, "UnprocessedKeys": {"attempts": rest}}))
         }
         _ => (200, json!({"Responses": {"attempts": [row(3).1]}})),
-    })
-    .await;
+    });
     let mut expected = vec![row(1).0, row(3).0];
     expected.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(books.due(later, 10).await, Ok(expected));
@@ -71,8 +70,7 @@ async fn a_row_that_cannot_be_read_keeps_no_other_from_being_looked_after() {
             torn["doc"] = json!({"S": "{"});
             (200, json!({"Responses": {"attempts": [torn, row(1).1]}}))
         }
-    })
-    .await;
+    });
     let later = start() + TimeDelta::hours(1);
     assert_eq!(books.due(later, 10).await, Ok(vec![row(1).0]));
 }
@@ -90,13 +88,13 @@ async fn what_is_wrong_with_a_row_is_named() {
     ] {
         let mut row = good.clone();
         row[name] = value;
-        let (books, _) = books(move |_| (200, json!({"Item": row}))).await;
+        let (books, _) = books(move |_| (200, json!({"Item": row})));
         let text = format!("attempts, row {}: {expected}", attempt.id);
         assert_eq!(books.get(&attempt.id).await, Err(PortError::Broken(text)));
     }
     let day = start().date_naive();
     let row = json!({"google_committed_micros": {"N": "7"}, "google_settled_micros": {"N": "6"}});
-    let (books, _) = books(move |_| (200, json!({"Item": row}))).await;
+    let (books, _) = books(move |_| (200, json!({"Item": row})));
     let met = books.balance(Account::Google, day).await;
     let text =
         "budget, row 2026-11-23: google_committed_micros is not what the rest of the row says";

@@ -51,7 +51,7 @@ fn done() -> (u16, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn a_reservation_is_one_transaction() {
-    let (books, requests) = books(|_| done()).await;
+    let (books, requests) = books(|_| done());
     let write = reserve();
     assert_eq!(books.write(&write).await, Ok(Written::Done));
     let sent = requests.lock().unwrap().remove(0);
@@ -111,7 +111,7 @@ async fn every_movement_has_its_condition() {
         (Movement::Adopt { held: ten }, [0, 10, 0, -10], "google_held_micros >= :bound", "10"),
         (Movement::SettleHeld { held: ten }, [0, 0, 10, -10], "google_held_micros >= :bound", "10"),
     ] {
-        let (books, requests) = books(|_| done()).await;
+        let (books, requests) = books(|_| done());
         assert_eq!(books.write(&moving(movement)).await, Ok(Written::Done));
         let sent = requests.lock().unwrap().remove(0);
         let update = &sent.body["TransactItems"][1]["Update"];
@@ -133,8 +133,7 @@ async fn a_conflict_of_transactions_is_retried_in_place() {
         // Whether the money fits is not known before the attempt's version is.
         1 => cancelled(reason("TransactionConflict"), with_item(json!({}))),
         _ => done(),
-    })
-    .await;
+    });
     assert_eq!(books.write(&reserve()).await, Ok(Written::Done));
     let tokens: Vec<_> = requests
         .lock()
@@ -151,8 +150,7 @@ async fn a_put_that_meets_a_transaction_is_retried_in_place() {
     let (books, _) = books(|request| match request.n {
         0 => refusal(400, "TransactionConflictException"),
         _ => done(),
-    })
-    .await;
+    });
     assert_eq!(books.write(&defer()).await, Ok(Written::Done));
 }
 
@@ -162,8 +160,7 @@ async fn conflicts_without_end_are_unavailable_within_three_seconds() {
         let (books, requests) = books(|request| match request.operation.as_str() {
             "PutItem" => refusal(400, "TransactionConflictException"),
             _ => cancelled(reason("None"), reason("TransactionConflict")),
-        })
-        .await;
+        });
         let began = books.clock.now();
         let met = books.write(&write).await;
         assert!(matches!(met, Err(PortError::Unavailable(_))), "{met:?}");
@@ -214,7 +211,7 @@ async fn every_reason_has_its_answer() {
         ),
     ] {
         let answer = cancelled(attempt, ledger);
-        let (books, requests) = books(move |_| answer.clone()).await;
+        let (books, requests) = books(move |_| answer.clone());
         assert_eq!(books.write(&reserve()).await, expected);
         assert_eq!(requests.lock().unwrap().len(), 1);
     }
@@ -222,7 +219,7 @@ async fn every_reason_has_its_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_movement_that_does_not_follow_names_itself() {
-    let (books, _) = books(|_| cancelled(reason("None"), with_item(json!({})))).await;
+    let (books, _) = books(|_| cancelled(reason("None"), with_item(json!({}))));
     let met = books.write(&moving(Movement::Hold { reserved: Micros::new(10) })).await;
     let Err(PortError::Broken(text)) = met else { panic!("{met:?}") };
     assert!(text.contains("Hold") && text.contains(reserve().attempt.id.as_str()), "{text}");
@@ -243,8 +240,7 @@ async fn who_meets_the_row_that_it_wrote_is_done() {
             let item = &request.body["TransactItems"][0]["Put"]["Item"];
             cancelled(own(item), reason("None"))
         }
-    })
-    .await;
+    });
     assert_eq!(books.write(&reserve()).await, Ok(Written::Done));
     assert_eq!(books.write(&defer()).await, Ok(Written::Done));
     assert_eq!(requests.lock().unwrap().len(), 4);
@@ -254,7 +250,7 @@ async fn who_meets_the_row_that_it_wrote_is_done() {
 async fn throttles_are_tried_three_times() {
     for code in ["ThrottlingException", "ProvisionedThroughputExceededException"] {
         for write in [reserve(), defer()] {
-            let (books, requests) = books(move |_| refusal(400, code)).await;
+            let (books, requests) = books(move |_| refusal(400, code));
             let met = books.write(&write).await;
             assert!(matches!(met, Err(PortError::Unavailable(_))), "{met:?}");
             assert_eq!(requests.lock().unwrap().len(), 3);
@@ -278,7 +274,7 @@ async fn a_row_is_indexed_while_due_and_expires_once_nothing_is_owed() {
         // Its money is kept, so it is never forgotten.
         (held, true, None),
     ] {
-        let (books, requests) = books(|_| done()).await;
+        let (books, requests) = books(|_| done());
         let replaces = Some(attempt.version - 1);
         let write = AttemptWrite { attempt, replaces, ledger: None };
         assert_eq!(books.write(&write).await, Ok(Written::Done));
