@@ -3,7 +3,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tryon_core::ports::Clock;
 
-use crate::password::{PasswordSource, Passwords};
+use crate::safe::{Safe, SecretSource};
 
 /// The authorities that sign certificates of RDS servers and proxies, in all regions.
 const RDS_CA: &[u8] = include_bytes!("../rds-ca.pem");
@@ -35,7 +35,27 @@ pub enum ConfigError {
 #[derive(Clone)]
 pub struct DatabaseConfig {
     pub(crate) options: PgConnectOptions,
-    pub(crate) passwords: Option<Arc<Passwords>>,
+    pub(crate) login: Login,
+}
+
+/// What opens the database.
+#[derive(Clone)]
+pub(crate) enum Login {
+    /// The options as they are.
+    Known,
+    /// The options with this password.
+    Password(Arc<Safe>),
+    /// A URL in place of the options.
+    Url(Arc<Safe>, TlsMode),
+}
+
+impl Login {
+    pub(crate) fn safe(&self) -> Option<&Safe> {
+        match self {
+            Self::Known => None,
+            Self::Password(safe) | Self::Url(safe, _) => Some(safe),
+        }
+    }
 }
 
 impl DatabaseConfig {
@@ -65,13 +85,19 @@ impl DatabaseConfig {
             }
             TlsMode::Off => return Err(ConfigError::Plaintext),
         };
-        Ok(Self { options, passwords: None })
+        Ok(Self { options, login: Login::Known })
     }
 
     /// Takes passwords from `source` instead of the URL.
     #[must_use]
-    pub fn with_passwords(self, source: Arc<dyn PasswordSource>, clock: Arc<dyn Clock>) -> Self {
-        Self { passwords: Some(Arc::new(Passwords::new(source, clock))), ..self }
+    pub fn with_passwords(self, source: Arc<dyn SecretSource>, clock: Arc<dyn Clock>) -> Self {
+        Self { login: Login::Password(Arc::new(Safe::new(source, clock))), ..self }
+    }
+
+    /// Takes the whole URL from `source`, once there is something to open.
+    pub fn in_secret(source: Arc<dyn SecretSource>, tls: TlsMode, clock: Arc<dyn Clock>) -> Self {
+        let login = Login::Url(Arc::new(Safe::new(source, clock)), tls);
+        Self { options: PgConnectOptions::new_without_pgpass(), login }
     }
 }
 

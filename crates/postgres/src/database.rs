@@ -4,16 +4,15 @@ use async_trait::async_trait;
 use sqlx::{
     Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
-    postgres::PgPoolOptions,
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{sync::Mutex, time::timeout};
 use tryon_core::ports::{PortError, Schema};
 
 use crate::{
-    config::DatabaseConfig,
+    config::{DatabaseConfig, Login},
     errors::{Failure, port_error},
     lease::{Kept, Lease},
-    password::Passwords,
 };
 
 /// Until there is a connection. Longer than that, a message is better tried again later.
@@ -37,34 +36,23 @@ pub struct Database {
     pool: PgPool,
     /// The connection between two calls. Whoever holds the lock has the call.
     seat: Arc<Mutex<Option<Kept>>>,
-    passwords: Option<Arc<Passwords>>,
+    login: Login,
 }
 
 impl Database {
     /// Connects to nothing yet. Wants a Tokio runtime.
     pub fn new(config: DatabaseConfig) -> Self {
-        let millis = |timeout: Duration| timeout.as_millis().to_string();
-        let options = config.options.application_name("tryon").options([
-            ("statement_timeout", millis(STATEMENT_TIMEOUT)),
-            ("lock_timeout", millis(LOCK_TIMEOUT)),
-            ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
-            // A plan serves as long as its connection, also once the table has grown; every query has
-            // its index.
-            ("enable_seqscan", "off".to_owned()),
-            // What follows a lock is read as the last holder left it.
-            ("default_transaction_isolation", "read committed".to_owned()),
-        ]);
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(options);
-        Self { pool, seat: Arc::default(), passwords: config.passwords }
+            .connect_lazy_with(with_manners(config.options));
+        Self { pool, seat: Arc::default(), login: config.login }
     }
 
     /// Brings the schema up to this binary's; a newer one is left as it is. May run any number of
     /// times, at once too.
     pub async fn migrate(&self) -> Result<(), PortError> {
-        self.renew_password().await?;
+        self.renew_login().await?;
         let options = self.pool.connect_options().as_ref().clone();
         // An index may take its time; whoever waits for a lock may still not.
         let options = options.options([("statement_timeout", "0")]);
@@ -109,7 +97,7 @@ impl Database {
         let connection = if let Some(connection) = kept {
             connection
         } else {
-            self.renew_password().await?;
+            self.renew_login().await?;
             self.pool.acquire().await?.detach()
         };
         Ok(Lease::new(seat, connection))
@@ -128,24 +116,48 @@ impl Database {
         Ok(result?)
     }
 
-    /// A password that was refused is not used again.
+    /// A secret that was refused is not used again.
     async fn heed(&self, failure: &Failure) {
-        if let Some(passwords) = &self.passwords
+        if let Some(safe) = self.login.safe()
             && failure.is_refused_login()
         {
-            passwords.refused().await;
+            safe.refused().await;
         }
     }
 
-    async fn renew_password(&self) -> Result<(), PortError> {
-        if let Some(passwords) = &self.passwords
-            && let Some(password) = passwords.renewed().await?
-        {
-            let options = self.pool.connect_options().as_ref().clone();
-            self.pool.set_connect_options(options.password(password.reveal()));
-        }
+    async fn renew_login(&self) -> Result<(), PortError> {
+        let Some(safe) = self.login.safe() else { return Ok(()) };
+        let Some(secret) = safe.renewed().await? else { return Ok(()) };
+        let options = if let Login::Url(_, tls) = &self.login {
+            match DatabaseConfig::new(secret.reveal(), tls.clone()) {
+                Ok(config) => with_manners(config.options),
+                Err(error) => {
+                    safe.refused().await;
+                    // It works once ops have put it right.
+                    return Err(PortError::Unavailable(error.to_string()));
+                }
+            }
+        } else {
+            self.pool.connect_options().as_ref().clone().password(secret.reveal())
+        };
+        self.pool.set_connect_options(options);
         Ok(())
     }
+}
+
+/// What every connection keeps to.
+fn with_manners(options: PgConnectOptions) -> PgConnectOptions {
+    let millis = |timeout: Duration| timeout.as_millis().to_string();
+    options.application_name("tryon").options([
+        ("statement_timeout", millis(STATEMENT_TIMEOUT)),
+        ("lock_timeout", millis(LOCK_TIMEOUT)),
+        ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
+        // A plan serves as long as its connection, also once the table has grown; every query has
+        // its index.
+        ("enable_seqscan", "off".to_owned()),
+        // What follows a lock is read as the last holder left it.
+        ("default_transaction_isolation", "read committed".to_owned()),
+    ])
 }
 
 impl fmt::Debug for Database {

@@ -13,13 +13,13 @@ mod database;
 mod errors;
 mod lease;
 mod locks;
-mod password;
 mod renders;
+mod safe;
 
 pub use self::{
     config::{ConfigError, DatabaseConfig, TlsMode},
     database::{
         ACQUIRE_TIMEOUT, CALL_TIMEOUT, Database, LOCK_TIMEOUT, STATEMENT_TIMEOUT, migrator,
     },
-    password::PasswordSource,
+    safe::SecretSource,
 };

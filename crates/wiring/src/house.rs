@@ -10,7 +10,7 @@ use tryon_core::{
     catalogue::Catalogue,
     chain::Step,
     lane::LaneRules,
-    ports::{Clock, PortError, Random, SecretName, Secrets},
+    ports::{Clock, Random},
     render::ChainRules,
     settings::WhenBudgetExhausted,
     stages::{Buyer, Courier},
@@ -25,7 +25,7 @@ use tryon_postgres::{Database, DatabaseConfig};
 use crate::{
     WiringError,
     config::{Base, DatabaseAt, Queues},
-    password::SecretPassword,
+    safe::DatabaseSecret,
 };
 
 /// What every function has.
@@ -87,17 +87,14 @@ impl House {
         Arc::new(DynamoAttempts::new(clients, tables, clock, self.random.clone()))
     }
 
-    /// Connects to nothing yet; where the URL itself is the secret, reads that.
+    /// Reads no secret and connects to nothing yet: a function starts without waiting for others.
     pub(crate) async fn database(&self, at: DatabaseAt) -> Result<Arc<Database>, WiringError> {
-        let secrets = self.secrets().with_database(at.secret);
-        let refused = |error: &dyn std::fmt::Display| WiringError::Database(error.to_string());
+        let secret = Arc::new(DatabaseSecret(Arc::new(self.secrets().with_database(at.secret))));
         let config = if let Some(url) = at.url {
-            let config = DatabaseConfig::new(&url, at.tls).map_err(|e| refused(&e))?;
-            config.with_passwords(Arc::new(SecretPassword(Arc::new(secrets))), self.clock.clone())
+            let config = DatabaseConfig::new(&url, at.tls);
+            config.map_err(WiringError::Database)?.with_passwords(secret, self.clock.clone())
         } else {
-            let url = secrets.secret(SecretName::DatabaseUrl, false).await;
-            let url = url.map_err(|error: PortError| refused(&error))?;
-            DatabaseConfig::new(url.reveal(), at.tls).map_err(|e| refused(&e))?
+            DatabaseConfig::in_secret(secret, at.tls, self.clock.clone())
         };
         let database = Arc::new(Database::new(config));
         let last = database.clone();

@@ -5,7 +5,7 @@
 mod config;
 mod functions;
 mod house;
-mod password;
+mod safe;
 
 pub use self::functions::{
     accumulator, distributor, imagen, migrate, reconciler, replicate, router,
@@ -18,8 +18,8 @@ pub enum WiringError {
     Environment(#[from] tryon_lambda::environment::EnvironmentError),
     #[error("the catalogue cannot be used: {0}")]
     Catalogue(#[from] tryon_core::catalogue::CatalogueError),
-    #[error("the database: {0}")]
-    Database(String),
+    #[error(transparent)]
+    Database(tryon_postgres::ConfigError),
     #[error("REPLICATE_API_ENDPOINT: give a base URL, such as https://replicate.example")]
     Endpoint,
     #[error(transparent)]

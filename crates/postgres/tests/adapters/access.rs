@@ -12,7 +12,7 @@ use tryon_core::{
     contract::fixtures::start,
     ports::{Batches, Clock, PortError, Secret},
 };
-use tryon_postgres::{Database, DatabaseConfig, PasswordSource, TlsMode};
+use tryon_postgres::{Database, DatabaseConfig, SecretSource, TlsMode};
 
 /// A server that asks for a password and refuses each, quoting it; the passwords it was told.
 async fn doorkeeper() -> (u16, Arc<Mutex<Vec<String>>>) {
@@ -68,8 +68,8 @@ async fn a_refused_password_is_not_repeated() {
 struct Source(Mutex<u32>);
 
 #[async_trait]
-impl PasswordSource for Source {
-    async fn password(&self) -> Result<Secret, PortError> {
+impl SecretSource for Source {
+    async fn secret(&self) -> Result<Secret, PortError> {
         let mut asked = self.0.lock().unwrap();
         *asked += 1;
         Ok(Secret::new(format!("password-{asked}")))
@@ -97,6 +97,36 @@ async fn a_refused_password_is_asked_for_anew() {
     assert!(client.migrate().await.is_err());
     assert!(client.open().await.is_err());
     assert_eq!(*told.lock().unwrap(), ["password-1", "password-2", "password-3"]);
+}
+
+/// Hands out these URLs, one after the other.
+#[derive(Debug)]
+struct Addresses(Mutex<Vec<String>>);
+
+#[async_trait]
+impl SecretSource for Addresses {
+    async fn secret(&self) -> Result<Secret, PortError> {
+        Ok(Secret::new(self.0.lock().unwrap().remove(0)))
+    }
+}
+
+#[tokio::test]
+async fn a_secret_url_is_read_when_a_connection_is_to_be_opened() {
+    let ((port, told), (next, told_next)) = (doorkeeper().await, doorkeeper().await);
+    let url = |port| format!("postgres://u:hunter{port}@127.0.0.1:{port}/db");
+    let urls = vec![url(port), "hunter2".to_owned(), url(next)];
+    let source = Arc::new(Addresses(Mutex::new(urls)));
+    let clock = Arc::new(Hands(Mutex::new(start())));
+    let client = Database::new(DatabaseConfig::in_secret(source.clone(), TlsMode::Off, clock));
+    assert_eq!(source.0.lock().unwrap().len(), 3, "nothing is read ahead");
+    assert!(client.open().await.is_err());
+    // One that is none is asked for again, as is one that is refused.
+    let none = "the database URL is not of the form postgres://user:password@host:port/name";
+    assert_eq!(client.open().await, Err(PortError::Unavailable(none.to_owned())));
+    assert!(client.open().await.is_err());
+    let heard = [told.lock().unwrap().clone(), told_next.lock().unwrap().clone()];
+    assert_eq!(heard, [[format!("hunter{port}")], [format!("hunter{next}")]]);
+    assert!(!format!("{client:?}").contains("hunter"));
 }
 
 #[tokio::test]
@@ -127,8 +157,8 @@ async fn an_old_password_is_asked_for_anew_where_a_connection_is_to_be_opened() 
 struct Closed;
 
 #[async_trait]
-impl PasswordSource for Closed {
-    async fn password(&self) -> Result<Secret, PortError> {
+impl SecretSource for Closed {
+    async fn secret(&self) -> Result<Secret, PortError> {
         Err(PortError::Unavailable("the safe is closed".to_owned()))
     }
 }

@@ -41,7 +41,8 @@ impl Told {
 pub async fn reconciler() -> Result<ReconcilerHandler, WiringError> {
     let told = Environment::of_process().read(Told::read)?;
     let house = House::new("reconciler", told.base).await?;
-    let (database, attempts) = (house.database(told.database).await?, house.attempts(told.tables));
+    let database = house.database(told.database).await?;
+    let attempts = house.attempts(told.tables);
     let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
     let stage = Reconciler {
         renders: database.clone(),
