@@ -29,21 +29,37 @@ pub(super) fn comment(jpeg: &[u8], text: &str) -> Vec<u8> {
 
 /// The same picture grown to `bytes`, where it is shorter, by empty comments.
 pub(super) fn padded(jpeg: &[u8], bytes: usize) -> Vec<u8> {
-    let mut padded = jpeg.to_vec();
-    while padded.len() + 4 < bytes {
-        let most = (bytes - padded.len() - 4).min(MAX_COMMENT);
-        padded = insert(&padded, &vec![b' '; most]);
+    let (before, after) = jpeg.split_at(first_segment(jpeg));
+    let mut padded = before.to_vec();
+    let mut missing = bytes.saturating_sub(jpeg.len());
+    padded.reserve(missing + after.len());
+    while missing > 4 {
+        let text = (missing - 4).min(MAX_COMMENT);
+        padded.extend(head(text));
+        padded.resize(padded.len() + text, b' ');
+        missing -= text + 4;
     }
+    padded.extend(after);
     padded
 }
 
 fn insert(jpeg: &[u8], text: &[u8]) -> Vec<u8> {
     let text = &text[..text.len().min(MAX_COMMENT)];
-    let length = u16::try_from(text.len() + 2).unwrap_or(u16::MAX).to_be_bytes();
-    let at = match jpeg {
+    let (before, after) = jpeg.split_at(first_segment(jpeg));
+    [before, &head(text.len()), text, after].concat()
+}
+
+/// Where it ends.
+fn first_segment(jpeg: &[u8]) -> usize {
+    let end = match jpeg {
         [_, _, _, _, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
         _ => jpeg.len(),
     };
-    let (before, after) = jpeg.split_at(at.min(jpeg.len()));
-    [before, &[0xff, 0xfe], &length, text, after].concat()
+    end.min(jpeg.len())
+}
+
+/// What a comment of this length begins with.
+fn head(text: usize) -> [u8; 4] {
+    let [high, low] = u16::try_from(text + 2).unwrap_or(u16::MAX).to_be_bytes();
+    [0xff, 0xfe, high, low]
 }

@@ -81,6 +81,11 @@ impl Artist {
         }
     }
 
+    /// The same as a JPEG of at least so many bytes.
+    pub(crate) fn heavy(&self, drawing: &Drawing, key: &str, bytes: usize) -> Vec<u8> {
+        jpeg::padded(&self.picture(drawing, key), bytes)
+    }
+
     /// A draft made while thinking; too small to be mistaken for a result.
     pub(crate) fn draft(&self, key: &str) -> Vec<u8> {
         jpeg::comment(&self.tiny.jpeg, key)

@@ -196,6 +196,8 @@ pub enum Fault {
     /// Online, rows: a candidate that ends for this `finishReason` and has no picture. `MAX_TOKENS`
     /// thinks up to the cap.
     Finish { reason: String },
+    /// Online, rows: a picture of so many bytes, where it would have fewer.
+    Heavy { bytes: usize },
     /// Rows: absent from the result file.
     MissingRow {
         /// Whether it was carried out and is paid for all the same.
@@ -283,7 +285,9 @@ impl Fault {
             Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => {
                 !matches!(kind, Row | Prediction)
             }
-            Self::BlockPrompt { .. } | Self::Finish { .. } => matches!(kind, Online | Row),
+            Self::BlockPrompt { .. } | Self::Finish { .. } | Self::Heavy { .. } => {
+                matches!(kind, Online | Row)
+            }
             Self::MissingRow { .. } | Self::DuplicateRow | Self::ErrorRow { .. } => {
                 matches!(kind, Row)
             }

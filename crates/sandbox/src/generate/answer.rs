@@ -22,7 +22,8 @@ pub(crate) struct Outcome {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    Picture,
+    /// Of at least so many bytes.
+    Picture { bytes: usize },
     /// The prompt is blocked for this reason.
     Blocked(String),
     /// A candidate without a picture, for this reason.
@@ -58,7 +59,11 @@ impl Outcome {
             }
             Some(Fault::Finish { .. }) => finished("MAX_TOKENS", cap),
             _ if order.tokens.image_out + thinking > cap => finished("MAX_TOKENS", cap),
-            _ => Self { ending: Ending::Picture, tokens: Tokens { thinking, ..order.tokens } },
+            _ => {
+                let bytes = if let Some(Fault::Heavy { bytes }) = fault { *bytes } else { 0 };
+                let tokens = Tokens { thinking, ..order.tokens };
+                Self { ending: Ending::Picture { bytes }, tokens }
+            }
         }
     }
 }
@@ -67,7 +72,7 @@ impl Outcome {
 pub(crate) fn answer(app: &App, model: &str, key: &str, order: &Order, outcome: &Outcome) -> Value {
     let mut answer = Map::new();
     match &outcome.ending {
-        Ending::Picture => {
+        Ending::Picture { bytes } => {
             let (size, thinking) = (order.size.as_str(), order.thinking.as_str());
             let drawing = Drawing {
                 manner: Manner::Dressed,
@@ -77,7 +82,7 @@ pub(crate) fn answer(app: &App, model: &str, key: &str, order: &Order, outcome: 
                 label: format!("{model}  {size} {}  {thinking}", order.ratio),
                 mime: Mime::Jpeg,
             };
-            let picture = app.artist.picture(&drawing, key);
+            let picture = app.artist.heavy(&drawing, key, *bytes);
             let mut parts = Vec::new();
             if order.thinking != Thinking::Minimal {
                 let draft = inline(&app.artist.draft(key));

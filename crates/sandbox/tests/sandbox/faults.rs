@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tryon_core::ports::{Clock, TransportError};
 use tryon_sandbox::{CallKind, Fault, Faults, Nth, Rule, SandboxConfig, When};
@@ -105,6 +106,21 @@ async fn refusals_come_in_many_shapes() {
     }
     let thinks = bench.generate(&request("thinks")).await.json();
     assert_eq!(thinks["usageMetadata"]["thoughtsTokenCount"], 4_096);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_are_as_heavy_as_wished() {
+    let bench =
+        bench(vec![Rule::new(When::any().prompt("heavy"), Fault::Heavy { bytes: 300_000 })]).await;
+    let weight = async |prompt| {
+        let answer = bench.generate(&request(prompt)).await.json();
+        let parts = answer["candidates"][0]["content"]["parts"].as_array().unwrap().clone();
+        let data = parts.last().unwrap()["inlineData"]["data"].as_str().unwrap().to_owned();
+        BASE64_STANDARD.decode(data).unwrap().len()
+    };
+    assert!(weight("light").await < 200_000);
+    let heavy = weight("heavy").await;
+    assert!((299_990..=300_000).contains(&heavy), "{heavy}");
 }
 
 #[tokio::test(start_paused = true)]
