@@ -12,7 +12,10 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::http::HttpClient;
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    runtime_components::RuntimeComponents,
+};
 
 /// One try of a call to a control or data service; each answers within tens of milliseconds.
 const TRY: Duration = Duration::from_secs(3);
@@ -45,7 +48,7 @@ impl Clients {
     /// tenth of every function.
     pub async fn from_env() -> Self {
         let tls = Provider::Rustls(CryptoMode::Ring);
-        let http = Builder::new().tls_provider(tls).build_https();
+        let http = Late(Builder::new().tls_provider(tls).build_https());
         let region = EnvironmentVariableRegionProvider::new().region().await;
         let credentials = EnvironmentVariableCredentialsProvider::new();
         let mut config = config(http, region, credentials).into_builder();
@@ -99,6 +102,21 @@ impl Clients {
 impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+/// Connections that read the system's certificates when the first one is to be opened. On their own they do
+/// as soon as a client is built, which would be half of a function's start.
+#[derive(Debug)]
+struct Late(SharedHttpClient);
+
+impl HttpClient for Late {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
     }
 }
 

@@ -1,6 +1,10 @@
 //! HTTP over a network, with reqwest: TLS by rustls and ring, HTTP/2 where it is spoken.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -28,7 +32,7 @@ pub enum BuildError {
 /// The real `HttpTransport`. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
-    client: reqwest::Client,
+    client: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl ReqwestTransport {
@@ -37,22 +41,41 @@ impl ReqwestTransport {
         Self::built(reqwest::Client::builder())
     }
 
-    fn built(builder: reqwest::ClientBuilder) -> Result<Self, BuildError> {
-        let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_platform_verifier()?
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let client = builder
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            // Whether a request may be repeated is for its sender to say.
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(IDLE)
-            .build()?;
-        Ok(Self { client })
+    /// The same, but what the system trusts is read when something is first to be sent: a function starts
+    /// sooner.
+    pub fn late() -> Self {
+        Self { client: Arc::default() }
     }
+
+    fn built(builder: reqwest::ClientBuilder) -> Result<Self, BuildError> {
+        Ok(Self { client: Arc::new(build(builder)?.into()) })
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, TransportError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = build(reqwest::Client::builder());
+        let client = client.map_err(|error| TransportError::NotConnected(error.to_string()))?;
+        Ok(self.client.get_or_init(|| client))
+    }
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let client = builder
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        // Whether a request may be repeated is for its sender to say.
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .build()?;
+    Ok(client)
 }
 
 #[async_trait]
@@ -63,7 +86,7 @@ impl HttpTransport for ReqwestTransport {
         limit: Duration,
     ) -> Result<Response<ByteStream>, TransportError> {
         let request = outgoing(request)?;
-        let response = match timeout(limit, self.client.execute(request)).await {
+        let response = match timeout(limit, self.client()?.execute(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is_connect() || error.is_builder() => {
                 return Err(TransportError::NotConnected(reason(error)));

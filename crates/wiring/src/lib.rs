@@ -22,6 +22,4 @@ pub enum WiringError {
     Database(tryon_postgres::ConfigError),
     #[error("REPLICATE_API_ENDPOINT: give a base URL, such as https://replicate.example")]
     Endpoint,
-    #[error(transparent)]
-    Transport(#[from] tryon_providers::BuildError),
 }

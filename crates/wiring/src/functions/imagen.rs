@@ -48,7 +48,7 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
     let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
     let objects = house.objects(&told.bucket);
     let google = Connection::new(
-        Arc::new(ReqwestTransport::new()?),
+        Arc::new(ReqwestTransport::late()),
         Arc::new(house.secrets()),
         house.settings.clone(),
         house.clock.clone(),

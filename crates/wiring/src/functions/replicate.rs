@@ -59,7 +59,7 @@ pub async fn replicate() -> Result<ReplicateHandler, WiringError> {
 }
 
 fn way_there(endpoint: Option<&str>) -> Result<Arc<dyn HttpTransport>, WiringError> {
-    let transport: Arc<dyn HttpTransport> = Arc::new(ReqwestTransport::new()?);
+    let transport: Arc<dyn HttpTransport> = Arc::new(ReqwestTransport::late());
     let Some(endpoint) = endpoint else {
         return Ok(transport);
     };
