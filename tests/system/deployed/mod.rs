@@ -6,6 +6,8 @@ mod at_once;
 mod books;
 mod bus;
 mod in_turn;
+mod prices;
+mod processes;
 mod providers;
 mod report;
 mod shop;

@@ -77,7 +77,13 @@ impl Stack {
     }
 
     /// A call of AWS for which there is no client here.
-    async fn ask_aws(&self, service: &str, path: &str, target: &str, body: &Value) -> Value {
+    pub(super) async fn ask_aws(
+        &self,
+        service: &str,
+        path: &str,
+        target: &str,
+        body: &Value,
+    ) -> Value {
         let endpoint = given("TRYON_TEST_AWS_ENDPOINT");
         // The emulator tells services apart by the scope of a signature it does not check.
         let scope = format!(

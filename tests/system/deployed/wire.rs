@@ -11,8 +11,12 @@ use super::stack::{Stack, given};
 /// The calls of one operation; tests/wire counts more.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(super) struct Count {
+    pub(super) requests: u64,
     /// Messages, events or items.
     pub(super) entries: u64,
+    /// Of 64 KB, as SQS and `EventBridge` bill them.
+    pub(super) chunks: u64,
+    pub(super) bytes: u64,
 }
 
 /// By function (`client`: whoever is none), then by `service.Operation`, since the stack began.

@@ -1,6 +1,6 @@
 //! Functions end in mid-run, as Lambda ends them when time is up.
 
-use std::{fs, process::Command, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
 use tryon_core::{
@@ -11,22 +11,7 @@ use tryon_core::{
 use tryon_lambda::system::SystemClock;
 use tryon_sandbox::{CallKind, Nth, Rule, When};
 
-use crate::deployed::{
-    report::picture,
-    stack::{Stack, given},
-};
-
-/// Kills every function that the emulator runs now.
-fn kill_functions() {
-    let parent = format!("PPid:\t{}\n", given("TRYON_TEST_AWS_PID"));
-    for process in fs::read_dir("/proc").unwrap().flatten() {
-        let status = fs::read_to_string(process.path().join("status")).unwrap_or_default();
-        if status.starts_with("Name:\tbootstrap\n") && status.contains(&parent) {
-            let kill = format!("kill -KILL {}", process.file_name().display());
-            Command::new("sh").arg("-c").arg(kill).status().unwrap();
-        }
-    }
-}
+use crate::deployed::{processes::kill_functions, report::picture, stack::Stack};
 
 #[tokio::test]
 #[ignore = "needs the deployed stack: tests/deployed"]
