@@ -7,7 +7,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tryon_core::{
-    ports::{Clock, HttpTransport},
+    ports::{Clock, HttpTransport, PortError},
     stages::{Invocation, Setup},
 };
 
@@ -17,6 +17,8 @@ use crate::handler::{Handler, HandlerError, read};
 const MARGIN: Duration = Duration::from_secs(5);
 /// How long the answer may take to be delivered.
 const ANSWER: Duration = Duration::from_secs(4);
+/// Before it is tried once more.
+const PAUSE: Duration = Duration::from_secs(3);
 /// The resource has no other identity: a new one would have the old one deleted.
 const PHYSICAL_ID: &str = "tryon-migrations";
 
@@ -75,13 +77,33 @@ impl MigrateHandler {
         }
         let left = (call.deadline - self.clock.now()).to_std().unwrap_or_default();
         let patience = self.clock.sleep(left.saturating_sub(MARGIN));
-        tokio::select! {
-            done = self.stage.run() => {
-                let created = done.map_err(|error| error.to_string())?;
+        let mut last = "they are still running".to_owned();
+        let done = tokio::select! {
+            done = self.persist(&mut last) => Some(done),
+            () = patience => None,
+        };
+        match done {
+            Some(Ok(created)) => {
                 tracing::info!(created, "the schema is up to date, and every knob exists");
                 Ok(())
             }
-            () = patience => Err("the migrations took too long".to_owned()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err(format!("the migrations took too long: {last}")),
+        }
+    }
+
+    /// Again while that may help: a database that has just been made is not there at once, and a
+    /// blink would have the whole deployment undone. `last` is why it did not work so far.
+    async fn persist(&self, last: &mut String) -> Result<usize, PortError> {
+        loop {
+            match self.stage.run().await {
+                Err(PortError::Unavailable(reason)) => {
+                    tracing::warn!(reason, "not yet");
+                    *last = reason;
+                    self.clock.sleep(PAUSE).await;
+                }
+                done => return done,
+            }
         }
     }
 
@@ -140,12 +162,22 @@ mod tests {
     use super::*;
     use crate::testing::{event, events};
 
-    /// A schema that takes so many seconds, a knob store that has one knob, and `CloudFormation`'s ear.
+    /// How the database is.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Database {
+        /// It migrates in so many seconds.
+        Good(u64),
+        Broken,
+        /// So many times.
+        Away(usize),
+    }
+
+    /// A schema, a knob store that has one knob, and `CloudFormation`'s ear.
     #[derive(Debug)]
     struct Fake {
         clock: Arc<dyn Clock>,
-        takes: u64,
-        broken: bool,
+        database: Database,
+        asked: Mutex<usize>,
         created: Mutex<Vec<(String, String)>>,
         heard: Mutex<Vec<(String, Value)>>,
     }
@@ -153,8 +185,16 @@ mod tests {
     #[async_trait]
     impl Schema for Fake {
         async fn migrate(&self) -> Result<(), PortError> {
-            self.clock.sleep(Duration::from_secs(self.takes)).await;
-            if self.broken { Err(PortError::Broken("22P02".to_owned())) } else { Ok(()) }
+            *self.asked.lock().unwrap() += 1;
+            match self.database {
+                Database::Good(seconds) => self.clock.sleep(Duration::from_secs(seconds)).await,
+                Database::Broken => return Err(PortError::Broken("22P02".to_owned())),
+                Database::Away(times) if *self.asked.lock().unwrap() <= times => {
+                    return Err(PortError::Unavailable("nobody answers".to_owned()));
+                }
+                Database::Away(_) => {}
+            }
+            Ok(())
         }
     }
 
@@ -183,10 +223,16 @@ mod tests {
         }
     }
 
-    async fn answer(kind: &str, takes: u64, broken: bool) -> (Value, Vec<(String, String)>) {
+    async fn answer(kind: &str, database: Database) -> (Value, Vec<(String, String)>) {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(start()));
-        let (created, heard) = (Mutex::default(), Mutex::default());
-        let fake = Arc::new(Fake { clock: clock.clone(), takes, broken, created, heard });
+        let fake = Fake {
+            clock: clock.clone(),
+            database,
+            asked: Mutex::default(),
+            created: Mutex::default(),
+            heard: Mutex::default(),
+        };
+        let fake = Arc::new(fake);
         let defaults = [("traffic-percent", "0"), ("api-endpoint", ""), ("default-lane", "auto")];
         let stage = Setup {
             schema: fake.clone(),
@@ -205,7 +251,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deploy_migrates_and_creates_what_is_missing() {
-        let (answer, created) = answer("create", 1, false).await;
+        let (answer, created) = answer("create", Database::Good(1)).await;
         let asked = event("migrate.create");
         assert_eq!(
             answer,
@@ -223,12 +269,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_fails_or_takes_too_long_is_told_in_time() {
-        let (told, created) = answer("update", 1, true).await;
+        let (told, created) = answer("update", Database::Broken).await;
         assert_eq!((&told["Status"], &told["Reason"]), (&json!("FAILED"), &json!("22P02")));
         assert_eq!(created, [], "no knob before the schema");
-        let (told, _) = answer("update", 3_600, false).await;
-        let reason = json!("the migrations took too long");
-        assert_eq!((&told["Status"], &told["Reason"]), (&json!("FAILED"), &reason));
+        for (database, reason) in [
+            (Database::Good(3_600), "they are still running"),
+            (Database::Away(usize::MAX), "nobody answers"),
+        ] {
+            let (told, _) = answer("update", database).await;
+            let reason = json!(format!("the migrations took too long: {reason}"));
+            assert_eq!((&told["Status"], &told["Reason"]), (&json!("FAILED"), &reason));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_is_not_there_yet_is_waited_for() {
+        let (told, created) = answer("create", Database::Away(10)).await;
+        assert_eq!((&told["Status"], created.len()), (&json!("SUCCESS"), 2));
     }
 
     #[test]
@@ -240,7 +297,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_taken_down() {
-        let (told, created) = answer("delete", 3_600, true).await;
+        let (told, created) = answer("delete", Database::Broken).await;
         assert_eq!((&told["Status"], created), (&json!("SUCCESS"), vec![]));
     }
 }
