@@ -63,7 +63,7 @@ fn alarms_watch_numbers_that_the_functions_print() {
 }
 
 #[test]
-fn every_function_and_every_dead_letter_queue_has_an_alarm() {
+fn every_function_and_every_queue_has_an_alarm() {
     let template = template();
     let alarms = resources(&template, "AWS::CloudWatch::Alarm");
     let watched = |metric: &str, tag: &str| -> BTreeSet<&str> {
@@ -75,6 +75,10 @@ fn every_function_and_every_dead_letter_queue_has_an_alarm() {
     let functions = functions.map(|(name, _)| name).filter(|name| *name != "MigrateFunction");
     assert_eq!(watched("Errors", "Ref"), functions.collect());
     let queues = resources(&template, "AWS::SQS::Queue");
+    let waits = queues.iter().filter(|(_, queue)| !queue["RedrivePolicy"].is_null());
+    let waits: BTreeSet<String> = waits.map(|(name, _)| format!("{name}.QueueName")).collect();
+    let watched_age = watched("ApproximateAgeOfOldestMessage", "GetAtt");
+    assert_eq!(watched_age, waits.iter().map(String::as_str).collect());
     let dead = queues.iter().filter(|(_, queue)| queue["RedrivePolicy"].is_null());
     let dead: BTreeSet<String> = dead.map(|(name, _)| format!("{name}.QueueName")).collect();
     let watched = watched("ApproximateNumberOfMessagesVisible", "GetAtt");

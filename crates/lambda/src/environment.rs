@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Display},
     str::FromStr,
 };
@@ -10,6 +10,7 @@ use std::{
 /// The environment variables of a function.
 pub struct Environment {
     values: BTreeMap<String, String>,
+    asked: RefCell<BTreeSet<String>>,
     faults: RefCell<Vec<String>>,
 }
 
@@ -28,7 +29,8 @@ impl Environment {
     }
 
     pub fn new(values: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { values: values.into_iter().collect(), faults: RefCell::default() }
+        let values = values.into_iter().collect();
+        Self { values, asked: RefCell::default(), faults: RefCell::default() }
     }
 
     /// What `read` makes of it, or everything that `read` missed or could not use.
@@ -50,6 +52,7 @@ impl Environment {
     }
 
     pub fn optional(&self, name: &str) -> Option<&str> {
+        self.asked.borrow_mut().insert(name.to_owned());
         self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
@@ -83,6 +86,11 @@ impl Environment {
     /// Something else that is wrong. Values stay out of it: some are secret.
     pub fn fault(&self, fault: impl Display) {
         self.faults.borrow_mut().push(fault.to_string());
+    }
+
+    /// What was asked for by name so far.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.asked.borrow().clone()
     }
 
     /// Every variable.

@@ -80,16 +80,25 @@ pub(crate) fn database(env: &Environment) -> DatabaseAt {
 
 pub(crate) fn lanes(env: &Environment) -> LaneRules {
     let rules = LaneRules::default();
-    let seconds = |name, default| env.number(name, default, 1, 7 * 86_400);
     LaneRules {
-        default_deadline: seconds("DEFAULT_DEADLINE_SECONDS", rules.default_deadline),
-        batch_min_deadline: seconds("BATCH_MIN_DEADLINE_SECONDS", rules.batch_min_deadline),
+        default_deadline: seconds(env, "DEFAULT_DEADLINE_SECONDS", rules.default_deadline),
+        batch_min_deadline: batch_min_deadline(env),
         batch_default_deadline: seconds(
+            env,
             "BATCH_DEFAULT_DEADLINE_SECONDS",
             rules.batch_default_deadline,
         ),
         ..rules
     }
+}
+
+/// The shortest deadline that Batch can keep, in seconds; whoever opens a try must know it.
+pub(crate) fn batch_min_deadline(env: &Environment) -> u32 {
+    seconds(env, "BATCH_MIN_DEADLINE_SECONDS", LaneRules::default().batch_min_deadline)
+}
+
+fn seconds(env: &Environment, name: &str, default: u32) -> u32 {
+    env.number(name, default, 1, 7 * 86_400)
 }
 
 pub(crate) fn batch_auth(env: &Environment) -> Auth {

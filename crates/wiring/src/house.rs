@@ -9,7 +9,6 @@ use tryon_aws::{
 use tryon_core::{
     catalogue::Catalogue,
     chain::Step,
-    lane::LaneRules,
     ports::{Clock, Random},
     render::ChainRules,
     settings::WhenBudgetExhausted,
@@ -107,7 +106,7 @@ impl House {
         database: &Arc<Database>,
         queues: &Arc<SqsQueues>,
         bus: &Arc<EventBridgeBus>,
-        lanes: LaneRules,
+        batch_min_deadline: u32,
     ) -> Courier {
         Courier {
             renders: database.clone(),
@@ -118,7 +117,7 @@ impl House {
             catalogue: self.catalogue.clone(),
             rules: Arc::new(ChainRules {
                 available: &Step::ALL,
-                batch_min_deadline: lanes.batch_min_deadline,
+                batch_min_deadline,
                 when_budget_exhausted: WhenBudgetExhausted::default(),
             }),
         }

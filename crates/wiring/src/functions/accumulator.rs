@@ -9,14 +9,14 @@ use crate::{
     house::House,
 };
 
-struct Told {
+pub(super) struct Told {
     base: Base,
     queues: Queues,
     database: DatabaseAt,
 }
 
 impl Told {
-    fn read(env: &Environment) -> Self {
+    pub(super) fn read(env: &Environment) -> Self {
         let sends = [QueueName::Accumulator, QueueName::ImagenJobs];
         Self {
             base: Base::read(env),

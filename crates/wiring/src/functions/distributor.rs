@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use tryon_core::{lane::LaneRules, ports::QueueName, stages::Distributor};
+use tryon_core::{ports::QueueName, stages::Distributor};
 use tryon_lambda::{DistributorHandler, environment::Environment};
 
 use super::EVENT_BUS;
 use crate::{
     WiringError,
-    config::{Base, DatabaseAt, Queues, database, lanes, queues},
+    config::{Base, DatabaseAt, Queues, batch_min_deadline, database, queues},
     house::House,
 };
 
@@ -14,22 +14,22 @@ use crate::{
 const HAND_ON: [QueueName; 4] =
     [QueueName::Accumulator, QueueName::ImagenOnline, QueueName::ImagenJobs, QueueName::Replicate];
 
-struct Told {
+pub(super) struct Told {
     base: Base,
     queues: Queues,
     bus: String,
     database: DatabaseAt,
-    lanes: LaneRules,
+    batch_min_deadline: u32,
 }
 
 impl Told {
-    fn read(env: &Environment) -> Self {
+    pub(super) fn read(env: &Environment) -> Self {
         Self {
             base: Base::read(env),
             queues: queues(env, &HAND_ON, &[QueueName::GeminiBatch]),
             bus: env.text(EVENT_BUS),
             database: database(env),
-            lanes: lanes(env),
+            batch_min_deadline: batch_min_deadline(env),
         }
     }
 }
@@ -44,7 +44,7 @@ pub async fn distributor() -> Result<DistributorHandler, WiringError> {
         batches: database.clone(),
         settings: house.settings.clone(),
         clock: house.clock.clone(),
-        courier: house.courier(&database, &queues, &bus, told.lanes),
+        courier: house.courier(&database, &queues, &bus, told.batch_min_deadline),
     };
     Ok(DistributorHandler::new(Arc::new(stage), queues))
 }

@@ -19,7 +19,7 @@ use crate::{
     house::House,
 };
 
-struct Told {
+pub(super) struct Told {
     base: Base,
     queues: Queues,
     bucket: String,
@@ -29,7 +29,7 @@ struct Told {
 }
 
 impl Told {
-    fn read(env: &Environment) -> Self {
+    pub(super) fn read(env: &Environment) -> Self {
         let own = [QueueName::ImagenOnline, QueueName::ImagenJobs];
         Self {
             base: Base::read(env),

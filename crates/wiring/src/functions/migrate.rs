@@ -13,7 +13,7 @@ use crate::{
     house::House,
 };
 
-struct Told {
+pub(super) struct Told {
     base: Base,
     database: DatabaseAt,
     /// What each knob begins with.
@@ -21,7 +21,7 @@ struct Told {
 }
 
 impl Told {
-    fn read(env: &Environment) -> Self {
+    pub(super) fn read(env: &Environment) -> Self {
         let first =
             |knob: &Knob| (knob.name, env.optional(knob.env).unwrap_or(knob.default).to_owned());
         Self {

@@ -15,3 +15,6 @@ pub use self::{
 
 const BUCKET: &str = "BUCKET";
 const EVENT_BUS: &str = "EVENT_BUS";
+
+#[cfg(test)]
+mod tests;

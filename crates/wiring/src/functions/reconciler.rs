@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use tryon_aws::Tables;
 use tryon_core::{
-    lane::LaneRules,
     ports::QueueName,
     stages::{Reconciler, Report},
 };
@@ -11,21 +10,21 @@ use tryon_lambda::{ReconcilerHandler, environment::Environment};
 use super::EVENT_BUS;
 use crate::{
     WiringError,
-    config::{Base, DatabaseAt, Queues, database, lanes, queues, tables},
+    config::{Base, DatabaseAt, Queues, batch_min_deadline, database, queues, tables},
     house::House,
 };
 
-struct Told {
+pub(super) struct Told {
     base: Base,
     queues: Queues,
     bus: String,
     tables: Tables,
     database: DatabaseAt,
-    lanes: LaneRules,
+    batch_min_deadline: u32,
 }
 
 impl Told {
-    fn read(env: &Environment) -> Self {
+    pub(super) fn read(env: &Environment) -> Self {
         Self {
             base: Base::read(env),
             // It reports how many messages were put aside.
@@ -33,7 +32,7 @@ impl Told {
             bus: env.text(EVENT_BUS),
             tables: tables(env),
             database: database(env),
-            lanes: lanes(env),
+            batch_min_deadline: batch_min_deadline(env),
         }
     }
 }
@@ -50,7 +49,7 @@ pub async fn reconciler() -> Result<ReconcilerHandler, WiringError> {
         attempts: attempts.clone(),
         queue: queues.clone(),
         clock: house.clock.clone(),
-        courier: house.courier(&database, &queues, &bus, told.lanes),
+        courier: house.courier(&database, &queues, &bus, told.batch_min_deadline),
         report: Report {
             ledger: attempts,
             backlogs: queues,

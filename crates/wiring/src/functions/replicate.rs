@@ -18,7 +18,7 @@ use crate::{
 /// What is led away where a server stands in for Replicate.
 const HOSTS: &[&str] = &["replicate.com", "replicate.delivery"];
 
-struct Told {
+pub(super) struct Told {
     base: Base,
     queues: Queues,
     bucket: String,
@@ -28,7 +28,7 @@ struct Told {
 }
 
 impl Told {
-    fn read(env: &Environment) -> Self {
+    pub(super) fn read(env: &Environment) -> Self {
         let own = [QueueName::Replicate];
         Self {
             base: Base::read(env),

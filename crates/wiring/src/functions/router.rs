@@ -14,7 +14,7 @@ use crate::{
     house::House,
 };
 
-struct Told {
+pub(super) struct Told {
     base: Base,
     config: RouterConfig,
     http: HttpConfig,
@@ -26,7 +26,7 @@ struct Told {
 }
 
 impl Told {
-    fn read(env: &Environment) -> Self {
+    pub(super) fn read(env: &Environment) -> Self {
         Self {
             base: Base::read(env),
             config: RouterConfig {
@@ -59,7 +59,7 @@ pub async fn router() -> Result<RouterHandler, WiringError> {
         settings: house.settings.clone(),
         clock: house.clock.clone(),
         random: house.random.clone(),
-        courier: house.courier(&database, &queues, &bus, told.config.lanes),
+        courier: house.courier(&database, &queues, &bus, told.config.lanes.batch_min_deadline),
         config: told.config,
     };
     Ok(RouterHandler::with_config(Arc::new(stage), told.http))
