@@ -69,13 +69,14 @@ impl Step {
     pub const fn tries(self, class: FailClass) -> u32 {
         match class {
             FailClass::Provider | FailClass::Missing => 3,
-            FailClass::NoImage => match self {
+            FailClass::NoImage | FailClass::Exhausted => match self {
                 Self::Gemini => 2,
                 Self::NanoBanana | Self::PhotoMaker | Self::Sdxl | Self::Upscale => 1,
             },
             FailClass::Unknown
             | FailClass::Invalid
             | FailClass::Account
+            | FailClass::Retired
             | FailClass::Cancelled
             | FailClass::Expired
             | FailClass::Deferred

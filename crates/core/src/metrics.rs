@@ -62,23 +62,23 @@ impl<const N: usize> Metric<N> {
     }
 
     /// So many more of them.
-    pub fn count(&self, values: [&'static str; N], more: u64) {
+    pub fn count(&self, values: [&str; N], more: u64) {
         counter!(self.name, self.labels(values)).increment(more);
     }
 
     /// One more value to take averages and percentiles of.
-    pub fn record(&self, values: [&'static str; N], value: f64) {
+    pub fn record(&self, values: [&str; N], value: f64) {
         histogram!(self.name, self.labels(values)).record(value);
     }
 
     /// What it is now.
-    pub fn show(&self, values: [&'static str; N], value: f64) {
+    pub fn show(&self, values: [&str; N], value: f64) {
         gauge!(self.name, self.labels(values)).set(value);
     }
 
-    fn labels(&self, values: [&'static str; N]) -> Vec<Label> {
+    fn labels(&self, values: [&str; N]) -> Vec<Label> {
         let pairs = self.dimensions.into_iter().zip(values);
-        pairs.map(|(name, value)| Label::from_static_parts(name, value)).collect()
+        pairs.map(|(name, value)| Label::new(name, value.to_owned())).collect()
     }
 }
 
@@ -125,6 +125,10 @@ table! {
         "Renders that went on to another step, by that step.";
     ATTEMPTS_FAILED: 1 = "attempts_failed", Count, Count, ["class"],
         "Outcomes without a picture, by failure class.";
+    MODEL_RETIRED: 1 = "model_retired", Count, Count, ["model"],
+        "Purchases refused because the model is gone, and minutes in which a quality is still mapped to a model past its date.";
+    MODEL_RETIRES_DAYS: 1 = "model_retires_days", Level, Count, ["model"],
+        "Days that are left to a model that serves a quality; below 1 it is gone.";
     BUDGET_RESERVED: 1 = "budget_reserved", Level, Count, ["account"],
         "Dollars promised to attempts under way.";
     BUDGET_SETTLED: 1 = "budget_settled", Level, Count, ["account"],

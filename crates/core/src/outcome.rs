@@ -31,12 +31,17 @@ pub enum FailClass {
     Missing,
     /// A good answer without a picture: one more try on Google.
     NoImage,
+    /// The model thought until its output cap was reached, and drew nothing: one more try, thinking
+    /// less.
+    Exhausted,
     /// The call may have been paid, and nobody knows: never repeated without a grant.
     Unknown,
     /// The provider says our request is wrong; the same request will not do better.
     Invalid,
-    /// Credentials, billing or a retired model: a person is needed.
+    /// Credentials or billing: a person is needed.
     Account,
+    /// The provider no longer has the model: its successor in the catalogue is tried.
+    Retired,
     /// Cancelled at our wish.
     Cancelled,
     /// Not bought before the first of its renders ran out of time: retryable for the others.
@@ -53,9 +58,11 @@ impl FailClass {
             Self::Provider => "provider",
             Self::Missing => "missing",
             Self::NoImage => "no_image",
+            Self::Exhausted => "exhausted",
             Self::Unknown => "unknown",
             Self::Invalid => "invalid",
             Self::Account => "account",
+            Self::Retired => "retired",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Deferred => "deferred",

@@ -14,7 +14,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::stream;
-use tryon_core::ports::Clock;
+use tryon_core::{catalogue::Predict, ports::Clock};
 
 use crate::{
     Bill, Charge, FaultScript, Pictures, Provider, SandboxConfig, auth,
@@ -24,6 +24,7 @@ use crate::{
     faults::{Call, CallKind, Fault, Strike},
     generate,
     models::Model,
+    predict,
     replicate::{self, Bucket, Predictions, Problem},
     rpc::ApiError,
     shelf::{Shelf, lock},
@@ -81,8 +82,8 @@ impl App {
             "/v1/projects/{project}/locations/{location}/publishers/google/models/{call}";
         Router::new()
             .route("/token", post(auth::token))
-            .route("/{version}/models/{call}", post(developer))
-            .route(VERTEX, post(generate::vertex))
+            .route("/{version}/models/{call}", get(generate::describe).post(developer))
+            .route(VERTEX, post(vertex))
             .route("/upload/v1beta/files", post(batch::upload))
             .route("/v1beta/batches", get(batch::list))
             .route(
@@ -112,11 +113,19 @@ impl App {
         *lock(&self.bucket) = Some(bucket);
     }
 
-    /// The living model of this id.
+    /// The living model of this id that `generateContent` knows.
     pub(crate) fn model(&self, id: &str) -> Result<&Model, ApiError> {
+        self.living(id).filter(|model| model.predict.is_none()).ok_or_else(|| gone(id))
+    }
+
+    /// The living model of this id that `:predict` knows, and how it is asked.
+    pub(crate) fn predict_model(&self, id: &str) -> Result<(&Model, Predict), ApiError> {
+        self.living(id).and_then(|model| Some((model, model.predict?))).ok_or_else(|| gone(id))
+    }
+
+    fn living(&self, id: &str) -> Option<&Model> {
         let alive = |model: &&Model| model.id == id && model.is_alive(self.now());
-        let model = self.config.models.iter().find(alive);
-        model.ok_or_else(|| ApiError::not_found(&format!("models/{id}")))
+        self.config.models.iter().find(alive)
     }
 
     /// Counts the call, lets the fault script strike it, and does `work` where it may be done.
@@ -174,6 +183,22 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").finish_non_exhaustive()
     }
+}
+
+fn gone(model: &str) -> ApiError {
+    ApiError::not_found(&format!("models/{model}"))
+}
+
+/// On Vertex one path serves both wires.
+async fn vertex(
+    state: axum::extract::State<Arc<App>>,
+    path: axum::extract::Path<(String, String, String)>,
+    request: Request,
+) -> Response {
+    if path.2.ends_with(":predict") {
+        return predict::predict(state, path, request).await;
+    }
+    generate::vertex(state, path, request).await
 }
 
 /// On the Developer API one path serves both lanes.

@@ -17,6 +17,8 @@ pub struct SandboxConfig {
     pub token_life: Duration,
     /// Google's models on offer with their prices.
     pub models: Vec<Model>,
+    /// Whether a download can begin at any byte. Nobody documents it of Google's.
+    pub ranges: bool,
     /// What Replicate takes as an API token.
     pub replicate_token: String,
     /// Replicate's models on offer with their prices.
@@ -46,6 +48,7 @@ impl Default for SandboxConfig {
             api_key: None,
             token_life: Duration::from_secs(3_599),
             models: Model::documented(),
+            ranges: true,
             replicate_token: "r8_sandbox".to_owned(),
             predictions: ReplicateModel::documented(),
             low_credit: false,

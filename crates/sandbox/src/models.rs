@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tryon_core::{
-    catalogue::{Entry, Price, Size, Thinking},
+    catalogue::{Entry, Predict, Price, Size, Thinking},
     lane::Lane,
 };
 
@@ -10,6 +10,8 @@ use tryon_core::{
 #[derive(Clone, Debug)]
 pub struct Model {
     pub id: String,
+    /// How `:predict` asks it; none for a model of `generateContent`.
+    pub predict: Option<Predict>,
     /// Sizes, with the price that holds for each.
     pub sizes: Vec<ModelSize>,
     /// Thinking levels it takes; the first is its default.
@@ -48,6 +50,7 @@ impl Model {
                 };
                 Self {
                     id: id.to_owned(),
+                    predict: None,
                     sizes: sizes.iter().map(size).collect(),
                     thinking: levels.to_vec(),
                     max_pictures: 14,
@@ -65,6 +68,14 @@ impl Model {
                 1_120,
                 &[Minimal, High],
             ),
+            Self {
+                id: "virtual-try-on-001".to_owned(),
+                predict: Some(Predict::TryOn),
+                sizes: vec![ModelSize { size: OneK, price: Price::by_picture(60_000) }],
+                thinking: Vec::new(),
+                max_pictures: 2,
+                retires: None,
+            },
         ]
     }
 
@@ -74,6 +85,7 @@ impl Model {
         let at = known.unwrap_or_else(|| {
             models.push(Self {
                 id: entry.model.clone(),
+                predict: entry.predict,
                 sizes: Vec::new(),
                 thinking: Vec::new(),
                 max_pictures: 0,

@@ -67,6 +67,7 @@ impl HttpTransport for InProcess {
 fn leads_here(host: &str, path: &str) -> bool {
     match host {
         "oauth2.googleapis.com" => path == "/token",
+        "localhost" | "127.0.0.1" | "[::1]" => true,
         "aiplatform.googleapis.com" => path.starts_with("/v1/projects/"),
         "generativelanguage.googleapis.com" => {
             path != "/token"
@@ -77,9 +78,17 @@ fn leads_here(host: &str, path: &str) -> bool {
         "api.replicate.com" => serves(path),
         "replicate.delivery" => delivers(path),
         host if host.ends_with(".replicate.delivery") => delivers(path),
-        "localhost" | "127.0.0.1" | "[::1]" => true,
-        _ => false,
+        // A region's host serves what is in that region.
+        host => regional(host).is_some_and(|region| {
+            path.starts_with("/v1/projects/") && path.contains(&format!("/locations/{region}/"))
+        }),
     }
+}
+
+/// `us-central1-aiplatform.googleapis.com`, `aiplatform.eu.rep.googleapis.com`
+fn regional(host: &str) -> Option<&str> {
+    let multi = || host.strip_prefix("aiplatform.")?.strip_suffix(".rep.googleapis.com");
+    host.strip_suffix("-aiplatform.googleapis.com").or_else(multi)
 }
 
 /// The body, broken off where it is not as long as it says.
@@ -132,6 +141,10 @@ mod tests {
         assert!(!leads_here(developer, "/v1/projects/p/locations/global"));
         assert!(!leads_here("aiplatform.googleapis.com", "/v1beta/batches"));
         assert!(!leads_here("example.com", "/token"));
+        let central = "/v1/projects/p/locations/us-central1/publishers/google/models/m:predict";
+        assert!(leads_here("us-central1-aiplatform.googleapis.com", central));
+        assert!(!leads_here("us-east1-aiplatform.googleapis.com", central));
+        assert!(!leads_here("aiplatform.eu.rep.googleapis.com", central));
         let official = "/v1/models/google/nano-banana-pro/predictions";
         assert!(leads_here("api.replicate.com", "/v1/predictions/p1/cancel"));
         assert!(leads_here("api.replicate.com", official));

@@ -119,6 +119,7 @@ impl House {
                 available: &Step::ALL,
                 batch_min_deadline,
                 when_budget_exhausted: WhenBudgetExhausted::default(),
+                catalogue: self.catalogue.clone(),
             }),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Backend, Catalogue, Entry, PredictionModel, PredictionPrice, Quality};
+use super::{
+    Backend, Catalogue, Entry, Predict, PredictionModel, PredictionPrice, Quality, Thinking,
+};
 use crate::{chain::Step, ids::EntryId};
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +35,13 @@ pub(super) fn check(catalogue: &Catalogue) -> Result<(), CatalogueError> {
             return Err(CatalogueError::Entry { entry: id.clone(), fix });
         }
         successors_end(catalogue, id)?;
+        if let Some(lighter) = &entry.lighter {
+            exists(catalogue, lighter, || format!("lighter of {id}"))?;
+            if !catalogue.entry.get(lighter).is_some_and(|lighter| relieves(lighter, entry)) {
+                let fix = "name a lighter entry that thinks less, of the same size or larger";
+                return Err(CatalogueError::Entry { entry: id.clone(), fix });
+            }
+        }
     }
     for step in [Step::NanoBanana, Step::PhotoMaker, Step::Sdxl, Step::Upscale] {
         let model = catalogue.step.get(&step).ok_or(CatalogueError::NoStep(step))?;
@@ -101,6 +110,11 @@ fn exists(
     Err(CatalogueError::NoEntry { place: place(), name: id.clone() })
 }
 
+fn relieves(lighter: &Entry, heavy: &Entry) -> bool {
+    let level = |entry: &Entry| entry.thinking.unwrap_or(Thinking::Minimal);
+    level(lighter) < level(heavy) && lighter.size >= heavy.size
+}
+
 fn successors_end(catalogue: &Catalogue, start: &EntryId) -> Result<(), CatalogueError> {
     let mut seen = BTreeSet::from([start]);
     let mut at = start;
@@ -114,22 +128,43 @@ fn successors_end(catalogue: &Catalogue, start: &EntryId) -> Result<(), Catalogu
     Ok(())
 }
 
-/// What is wrong with an entry, as the fix. A price of zero is unknown, and unknown is refused.
+/// What is wrong with an entry, as the fix.
 fn fault(entry: &Entry) -> Option<&'static str> {
-    let price = &entry.price;
-    let priced = [price.input_nanos, price.text_nanos, price.image_nanos];
-    let tokens = [price.tokens_per_picture, price.image_tokens, entry.max_output_tokens];
     match () {
         () if entry.model.is_empty() => Some("give the provider's model id"),
         () if entry.online.is_none() && entry.batch.is_none() => {
             Some("name a backend for online, batch or both")
         }
-        () if entry.online == Some(Backend::GeminiBatch) => {
+        () if matches!(entry.online, Some(Backend::GeminiBatch | Backend::Replicate)) => {
             Some("give it the online backend gemini-online or vertex-predict")
         }
         () if entry.batch.is_some_and(|backend| backend != Backend::GeminiBatch) => {
             Some("give it the batch backend gemini-batch")
         }
+        () if !(1..=200).contains(&entry.call_timeout_seconds) => {
+            Some("set call_timeout_seconds from 1 to 200")
+        }
+        () if entry.max_pictures < 2 => {
+            Some("set max_pictures to at least 2 (a person and a garment)")
+        }
+        () => match (entry.online, entry.predict) {
+            (Some(Backend::VertexPredict), Some(predict)) => fault_of_predict(entry, predict),
+            (Some(Backend::VertexPredict), None) => {
+                Some("say how it is asked: predict = \"try-on\" or \"references\"")
+            }
+            (_, Some(_)) => Some("leave predict to the backend vertex-predict"),
+            (_, None) => fault_of_gemini(entry),
+        },
+    }
+}
+
+/// Of a model that is priced by tokens. A price of zero is unknown, and unknown is refused.
+fn fault_of_gemini(entry: &Entry) -> Option<&'static str> {
+    let price = &entry.price;
+    let priced = [price.input_nanos, price.text_nanos, price.image_nanos];
+    let tokens = [price.tokens_per_picture, price.image_tokens, entry.max_output_tokens];
+    match () {
+        () if price.is_by_picture() => Some("leave picture_micros to the backend vertex-predict"),
         () if priced.contains(&0) => Some("give every price in nano-dollars a token, above 0"),
         () if tokens.contains(&0) => Some("give token counts and the output cap above 0"),
         () if entry.max_output_tokens < price.image_tokens => {
@@ -141,17 +176,38 @@ fn fault(entry: &Entry) -> Option<&'static str> {
         () if !(1..=100).contains(&price.batch_percent) => {
             Some("set price.batch_percent from 1 to 100")
         }
-        () if entry.max_pictures < 2 => {
-            Some("set max_pictures to at least 2 (a person and a garment)")
+        () => fault_of_prompt(&entry.prompt),
+    }
+}
+
+/// Of a model that counts no tokens, and does not think.
+fn fault_of_predict(entry: &Entry, predict: Predict) -> Option<&'static str> {
+    match () {
+        () if entry.batch.is_some() => Some("leave batch out: :predict has none"),
+        () if entry.thinking.is_some() || entry.max_output_tokens > 0 => {
+            Some("leave thinking and max_output_tokens out: the model takes neither")
         }
-        () if !(1..=200).contains(&entry.call_timeout_seconds) => {
-            Some("set call_timeout_seconds from 1 to 200")
+        () if !entry.price.is_by_picture() || entry.price.image_nanos == 0 => {
+            Some("give price = { picture_micros = .. }, above 0: its answers count no tokens")
         }
+        () if predict == Predict::TryOn && entry.max_pictures != 2 => {
+            Some("set max_pictures to 2: it takes one person and one garment")
+        }
+        () if predict == Predict::TryOn && !entry.prompt.is_empty() => {
+            Some("leave the prompt out: the model takes none")
+        }
+        () if predict == Predict::TryOn => None,
+        () => fault_of_prompt(&entry.prompt),
+    }
+}
+
+fn fault_of_prompt(prompt: &str) -> Option<&'static str> {
+    match () {
         // The maximum price counts the words once.
-        () if entry.prompt.matches("{garments}").count() != 1 => {
+        () if prompt.matches("{garments}").count() != 1 => {
             Some("put {garments} into the prompt once")
         }
-        () if entry.prompt.matches("{wish}").count() > 1 => {
+        () if prompt.matches("{wish}").count() > 1 => {
             Some("put {wish} into the prompt at most once")
         }
         () => None,

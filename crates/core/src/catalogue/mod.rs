@@ -1,6 +1,7 @@
 //! The catalogue of models: data, since Google has retired every image model within about a year.
 
 mod check;
+mod instead;
 mod prediction;
 mod price;
 
@@ -106,7 +107,7 @@ impl Size {
 }
 
 /// How long the model may think before it draws; thinking is billed as text output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Thinking {
     Minimal,
@@ -124,6 +125,17 @@ impl Thinking {
     }
 }
 
+/// How a model behind `:predict` is asked for a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Predict {
+    /// One person and one garment, without words: `virtual-try-on-001`.
+    TryOn,
+    /// Pictures by number and words about them: the Imagen family's customisation, for whoever still
+    /// has it.
+    References,
+}
+
 /// One way to make a picture: a model with its settings, price and limits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,11 +146,15 @@ pub struct Entry {
     pub online: Option<Backend>,
     /// The backend of the Batch lane, where the model has one.
     pub batch: Option<Backend>,
+    /// How it is asked, of a `vertex-predict` model.
+    pub predict: Option<Predict>,
     pub size: Size,
     pub thinking: Option<Thinking>,
-    /// `maxOutputTokens`: caps what thinking can cost.
+    /// `maxOutputTokens`: caps what thinking can cost. None for a model that is priced by the picture.
+    #[serde(default)]
     pub max_output_tokens: u32,
     /// Thinking and text tokens a render usually takes; for forecasts only.
+    #[serde(default)]
     pub typical_text_tokens: u32,
     /// Input pictures the model accepts, the person included.
     pub max_pictures: u32,
@@ -149,7 +165,10 @@ pub struct Entry {
     pub retires: Option<NaiveDate>,
     /// The entry that takes over then.
     pub successor: Option<EntryId>,
-    /// The instruction, with `{garments}` and `{wish}` to fill in.
+    /// The entry that thinks less, for a render over which this one thought until its cap was reached.
+    pub lighter: Option<EntryId>,
+    /// The instruction, with `{garments}` and `{wish}` to fill in; empty for a model that takes none.
+    #[serde(default)]
     pub prompt: String,
 }
 
@@ -203,15 +222,12 @@ impl Catalogue {
     /// The entry that serves `quality` on `day`: the mapped one, or its living successor. None where
     /// the last of them has retired.
     pub fn entry_for(&self, quality: Quality, day: NaiveDate) -> Option<(&EntryId, &Entry)> {
-        let mut id = self.quality.get(&quality)?;
-        // Successors form no circle (checked), so this ends.
-        loop {
-            let entry = self.entry.get(id)?;
-            if entry.retires.is_none_or(|retires| day < retires) {
-                return self.entry.get_key_value(id);
-            }
-            id = entry.successor.as_ref()?;
-        }
+        let mapped = self.quality.get(&quality)?;
+        let first = self.entry.get_key_value(mapped);
+        first
+            .into_iter()
+            .chain(self.successors(mapped))
+            .find(|(_, entry)| instead::is_alive(entry, day))
     }
 
     pub fn get(&self, id: &EntryId) -> Option<&Entry> {

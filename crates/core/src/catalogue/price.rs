@@ -10,9 +10,10 @@ use crate::{chain::Step, lane::Lane, money::Micros};
 const TYPICAL_PICTURES: u64 = 2;
 const TYPICAL_WORDS: u64 = 200;
 
-/// Prices in nano-dollars a token ($1.50 per million tokens = 1,500), at the Online lane's rate.
+/// Prices in nano-dollars a token ($1.50 per million tokens = 1,500), at the Online lane's rate. A
+/// model that is priced by the picture has none but that of a picture, which counts as one token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Parts")]
 pub struct Price {
     pub input_nanos: u64,
     /// Text and thinking output.
@@ -27,16 +28,88 @@ pub struct Price {
     pub batch_percent: u32,
 }
 
+/// A price as the catalogue writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    picture_micros: Option<u64>,
+    input_nanos: Option<u64>,
+    text_nanos: Option<u64>,
+    image_nanos: Option<u64>,
+    tokens_per_picture: Option<u32>,
+    image_tokens: Option<u32>,
+    batch_percent: Option<u32>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "give a price by tokens (input_nanos, text_nanos, image_nanos, tokens_per_picture, \
+         image_tokens, batch_percent) or by the picture (picture_micros alone)"
+)]
+struct NoPrice;
+
+impl TryFrom<Parts> for Price {
+    type Error = NoPrice;
+
+    fn try_from(parts: Parts) -> Result<Self, NoPrice> {
+        match parts {
+            Parts {
+                picture_micros: Some(micros),
+                input_nanos: None,
+                text_nanos: None,
+                image_nanos: None,
+                tokens_per_picture: None,
+                image_tokens: None,
+                batch_percent: None,
+            } => Ok(Self::by_picture(micros)),
+            Parts {
+                picture_micros: None,
+                input_nanos: Some(input_nanos),
+                text_nanos: Some(text_nanos),
+                image_nanos: Some(image_nanos),
+                tokens_per_picture: Some(tokens_per_picture),
+                image_tokens: Some(image_tokens),
+                batch_percent: Some(batch_percent),
+            } => Ok(Self {
+                input_nanos,
+                text_nanos,
+                image_nanos,
+                tokens_per_picture,
+                image_tokens,
+                batch_percent,
+            }),
+            _ => Err(NoPrice),
+        }
+    }
+}
+
 /// Tokens a provider says it used. All optional on the wire; absent counts are zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     pub input: u64,
+    /// Pictures, where these have a price of their own.
     pub image: u64,
     /// Text and thinking.
     pub text: u64,
 }
 
 impl Price {
+    /// So many micro-dollars for each picture that comes out, and nothing else.
+    pub const fn by_picture(micros: u64) -> Self {
+        Self {
+            input_nanos: 0,
+            text_nanos: 0,
+            image_nanos: micros.saturating_mul(1_000),
+            tokens_per_picture: 0,
+            image_tokens: 1,
+            batch_percent: 100,
+        }
+    }
+
+    pub const fn is_by_picture(&self) -> bool {
+        self.tokens_per_picture == 0 && self.image_tokens == 1 && self.input_nanos == 0
+    }
+
     /// The most one render can cost: every input byte a token, a picture, and the whole output cap
     /// spent on thinking besides it. Reserved before sending.
     pub fn maximum(

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::contract::fixtures::request;
+use crate::{contract::fixtures::request, outcome::FailClass};
 
 const BUILT_IN: &str = include_str!("../../catalogue.toml");
 
@@ -55,18 +55,19 @@ fn the_built_in_catalogue_serves_every_quality_in_both_lanes() {
         assert_eq!(entry.backend(Lane::Batch), Some(Backend::GeminiBatch));
         assert_eq!(entry.price.batch_percent, 50);
     }
-    assert_eq!(catalogue.entries().count(), 3);
+    assert_eq!(catalogue.entries().count(), 5);
 }
 
 #[test]
 fn a_bad_catalogue_is_refused_with_the_place_and_the_fix() {
     let minimal = "entry nano-banana-1k-minimal: ";
+    let try_on = "entry virtual-try-on: ";
     for (from, to, place, fix) in [
-        ("max_pictures", "max_picturs", "line 17: ", "max_picturs"),
-        ("hd = \"nano", "hd = nano", "line 6: ", ""),
+        ("max_pictures", "max_picturs", "line 18: ", "max_picturs"),
+        ("hd = \"nano", "hd = nano", "line 7: ", ""),
         ("4k = \"nano-banana-1k-medium\"", "", "[quality]", "names no entry for 4k"),
         ("sd = \"nano-banana-1k-minimal\"", "sd = \"x\"", "[quality] sd", "entry x"),
-        ("size = \"1K\"", "size = \"8K\"", "line 13: ", "8K"),
+        ("size = \"1K\"", "size = \"8K\"", "line 14: ", "8K"),
         ("model = \"gemini-nano-banana-2.1\"", "model = \"\"", minimal, "model id"),
         (
             "online = \"gemini-online\"\nbatch = \"gemini-batch\"",
@@ -108,6 +109,33 @@ fn a_bad_catalogue_is_refused_with_the_place_and_the_fix() {
             "nano-banana-1k-minimal",
             "circle",
         ),
+        ("lighter = \"nano-banana-1k-minimal\"", "lighter = \"y\"", "lighter of nano", "entry y"),
+        (
+            "lighter = \"nano-banana-1k-minimal\"",
+            "lighter = \"nano-banana-4k\"",
+            "entry nano-banana-1k-medium: ",
+            "thinks less",
+        ),
+        ("predict = \"try-on\"", "", try_on, "say how it is asked"),
+        ("model =", "predict = \"try-on\"\nmodel =", minimal, "leave predict to"),
+        ("max_pictures = 2", "max_pictures = 3", try_on, "max_pictures to 2"),
+        ("predict = \"try-on\"", "predict = \"try-on\"\nprompt = \"x\"", try_on, "prompt out"),
+        ("predict = \"try-on\"", "predict = \"references\"", try_on, "{garments} into the prompt"),
+        ("predict = \"try-on\"", "predict = \"try-on\"\nthinking = \"HIGH\"", try_on, "thinking"),
+        (
+            "predict = \"try-on\"",
+            "predict = \"try-on\"\nbatch = \"gemini-batch\"",
+            try_on,
+            "batch out",
+        ),
+        ("picture_micros = 60000", "picture_micros = 0", try_on, "above 0"),
+        (
+            "picture_micros = 60000",
+            "picture_micros = 1, input_nanos = 1",
+            "line ",
+            "picture_micros alone",
+        ),
+        ("input_nanos = 1500\n", "", "line ", "price by tokens"),
         ("[step.sdxl]", "[step.gemini]", "[step.sdxl]", "is missing"),
         ("google/nano-banana-pro", "nano-banana-pro", "step nano_banana", "owner/name"),
         ("version = \"ddfc", "version = \"ddf", "step photo_maker", "64 hex digits"),
@@ -156,6 +184,57 @@ fn a_model_that_retired_without_a_successor_serves_nobody() {
     assert_eq!(catalogue.forecast(day("2027-03-15"), &[(Quality::Sd, Lane::Online, 1)]), None);
     // Orders under way still find what they were accepted with.
     assert!(catalogue.get(&EntryId::from("nano-banana-1k-minimal")).is_some());
+}
+
+/// HD's successors: another entry of the same model, one that takes a single garment, and one more.
+fn succession() -> Catalogue {
+    let medium = "[entry.nano-banana-1k-medium]\n";
+    let text = edited(medium, &format!("{medium}successor = \"nano-banana-4k\"\n"));
+    let native = "[entry.nano-banana-4k]\n";
+    let text = text.replacen(native, &format!("{native}successor = \"virtual-try-on\"\n"), 1);
+    Catalogue::parse(&text).unwrap()
+}
+
+#[test]
+fn a_model_that_is_gone_gives_way_to_another_model_that_can_do_it() {
+    let catalogue = succession();
+    let medium = EntryId::from("nano-banana-1k-medium");
+    let instead = |class, pictures, on| {
+        let found = catalogue.instead(&medium, class, pictures, Lane::Batch, day(on));
+        found.map(EntryId::as_str)
+    };
+    // The next entry is of the same model.
+    assert_eq!(instead(FailClass::Retired, 2, "2026-11-23"), Some("virtual-try-on"));
+    // It takes one garment; whose successor takes more is of the dead model again.
+    assert_eq!(instead(FailClass::Retired, 3, "2026-11-23"), None);
+    assert_eq!(instead(FailClass::Retired, 2, "2027-03-15"), None);
+    assert_eq!(instead(FailClass::Exhausted, 6, "2026-11-23"), Some("nano-banana-1k-minimal"));
+    for class in [FailClass::Account, FailClass::NoImage, FailClass::Provider] {
+        assert_eq!(instead(class, 2, "2026-11-23"), None);
+    }
+}
+
+#[test]
+fn retirements_are_counted_down_along_what_serves() {
+    assert_eq!(built_in().retirements(today()), []);
+    let catalogue =
+        Catalogue::parse(&edited("sd = \"nano-banana-1k-minimal\"", "sd = \"virtual-try-on\""));
+    let days = |on| catalogue.as_ref().unwrap().retirements(day(on));
+    assert_eq!(days("2026-11-23"), [("virtual-try-on-001", 112)]);
+    assert_eq!(days("2027-03-14"), [("virtual-try-on-001", 1)]);
+    // It is still mapped, and no longer there.
+    assert_eq!(days("2027-03-20"), [("virtual-try-on-001", -5)]);
+}
+
+#[test]
+fn a_picture_has_a_price_of_its_own_where_no_tokens_are_counted() {
+    let catalogue = built_in();
+    let entry = catalogue.get(&"virtual-try-on".into()).unwrap();
+    assert_eq!(entry.maximum(Lane::Online, &request()), Micros::new(60_000));
+    assert_eq!(entry.typical(Lane::Online), Micros::new(60_000));
+    let one = Usage { image: 1, ..Usage::default() };
+    assert_eq!(entry.price.of(Lane::Online, one), Micros::new(60_000));
+    assert_eq!(entry.price.of(Lane::Online, Usage::default()), Micros::ZERO);
 }
 
 #[test]
@@ -250,7 +329,8 @@ fn the_maximum_covers_every_answer_within_the_output_cap() {
                 text: u64::from(entry.max_output_tokens),
             };
             assert!(entry.price.of(lane, worst) <= maximum, "{id} {lane}");
-            assert!(entry.typical(lane) < maximum, "{id} {lane}");
+            let all = if entry.price.is_by_picture() { maximum } else { maximum.percent(99) };
+            assert!(entry.typical(lane) <= all, "{id} {lane}");
         }
     }
 }

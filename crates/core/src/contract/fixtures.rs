@@ -1,11 +1,13 @@
 //! Rows and messages to test with, each following from a number.
 
+use std::sync::{Arc, LazyLock};
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     attempt::{Attempt, AttemptState, Share},
     budget::Account,
-    catalogue::{Backend, BatchKey, Quality},
+    catalogue::{Backend, BatchKey, Catalogue, Quality},
     chain::Step,
     ids::{AttemptId, BatchId, EntryId, RenderId, UserId},
     lane::Lane,
@@ -65,7 +67,17 @@ pub fn rules() -> ChainRules {
         available: &[Step::Gemini],
         batch_min_deadline: 1_800,
         when_budget_exhausted: WhenBudgetExhausted::Fallback,
+        catalogue: catalogue(),
     }
+}
+
+/// The built-in one, parsed once.
+pub fn catalogue() -> Arc<Catalogue> {
+    static PARSED: LazyLock<Arc<Catalogue>> = LazyLock::new(|| match Catalogue::built_in() {
+        Ok(catalogue) => Arc::new(catalogue),
+        Err(error) => unreachable!("the built-in catalogue is good: {error}"),
+    });
+    PARSED.clone()
 }
 
 /// No limit to speak of.

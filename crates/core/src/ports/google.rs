@@ -1,6 +1,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
 use crate::{
@@ -96,6 +97,8 @@ pub struct ResultRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobStatus {
     pub phase: JobPhase,
+    /// When it ended, as far as the provider says.
+    pub ended: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

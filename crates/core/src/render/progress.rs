@@ -1,11 +1,14 @@
 //! What an outcome, or the passing of time, makes of a render.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{FailureCode, Interim, Owed, Render, RenderStatus};
 use crate::{
+    catalogue::Catalogue,
     chain::{Step, next_step, steps_after},
-    ids::AttemptId,
+    ids::{AttemptId, EntryId},
     lane::Lane,
     outcome::{FailClass, Outcome, RenderOutcome},
     routing::Route,
@@ -22,7 +25,7 @@ pub(super) const SILENCE: TimeDelta = TimeDelta::hours(1);
 const FORGET_AFTER: TimeDelta = TimeDelta::days(8);
 
 /// What rules a render's way along its chain.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ChainRules {
     /// What this deployment can run.
     pub available: &'static [Step],
@@ -30,6 +33,8 @@ pub struct ChainRules {
     pub batch_min_deadline: u32,
     /// The knob `when-budget-exhausted` as it stands.
     pub when_budget_exhausted: WhenBudgetExhausted,
+    /// Says which model takes the place of one that is gone.
+    pub catalogue: Arc<Catalogue>,
 }
 
 /// What became of an outcome.
@@ -224,13 +229,17 @@ impl Render {
             return self.settle_for_less(FailureCode::TimedOut, now);
         }
         let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
-        self.google_failed |= self.step == Step::Gemini && !unfunded;
+        let instead = self.instead(class, now, rules);
+        self.google_failed |= self.step == Step::Gemini && !unfunded && instead.is_none();
         let code =
             if unfunded { FailureCode::BudgetExhausted } else { FailureCode::ProviderUnavailable };
         if class == FailClass::Unknown && self.granted.is_some() {
             return self.settle_for_less(code, now);
         }
-        if self.may_repeat(attempt, class, now, rules) {
+        if let Some(entry) = instead {
+            self.entry = entry;
+            self.n = self.n.saturating_add(1);
+        } else if self.may_repeat(attempt, class, now, rules) {
             self.n = self.n.saturating_add(1);
         } else if let Some((route, step)) = self.step_after(class, rules) {
             self.go_to(route, step);
@@ -241,6 +250,18 @@ impl Render {
             self.granted = Some(attempt.clone());
         }
         self.open_try(now, rules);
+    }
+
+    /// The entry that takes over from one whose model is gone, or thought too long; bought as a try of
+    /// its own, at its own price.
+    fn instead(&self, class: FailClass, now: DateTime<Utc>, rules: &ChainRules) -> Option<EntryId> {
+        let again = class == FailClass::Retired || self.n < self.step.tries(class);
+        if self.step != Step::Gemini || !again {
+            return None;
+        }
+        let pictures = self.request.pictures().count();
+        let day = now.date_naive();
+        rules.catalogue.instead(&self.entry, class, pictures, self.lane, day).cloned()
     }
 
     fn go_to(&mut self, route: Route, step: Step) {
@@ -274,7 +295,9 @@ impl Render {
         let left = self.deadline_at - now;
         // Only Google has lanes.
         let hurry = left < TimeDelta::seconds(rules.batch_min_deadline.into());
-        if self.step == Step::Gemini && hurry {
+        let entry = rules.catalogue.get(&self.entry);
+        let laneless = entry.is_some_and(|entry| entry.backend(self.lane).is_none());
+        if self.step == Step::Gemini && (hurry || laneless) {
             self.lane = Lane::Online;
         }
         self.status = RenderStatus::Queued;

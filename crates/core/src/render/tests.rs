@@ -13,6 +13,7 @@ use crate::{
 
 mod chain;
 mod model;
+mod models;
 
 const WHOLE_CHAIN: &[Step] = &[Step::Gemini, Step::PhotoMaker, Step::Sdxl];
 /// The deadline and give-up time of an Online fixture.

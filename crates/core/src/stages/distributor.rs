@@ -115,7 +115,7 @@ impl Distributor {
         let now = self.clock.now();
         let settings = self.settings.settings().await;
         let when_budget_exhausted = settings.when_budget_exhausted;
-        let rules = &ChainRules { when_budget_exhausted, ..*self.courier.rules };
+        let rules = &ChainRules { when_budget_exhausted, ..(*self.courier.rules).clone() };
         let renders = self.change(&ids, |render| {
             by_render.get(&render.id).map_or(Applied::Ignored, |outcome| {
                 render.apply(&event.attempt_id, outcome, now, rules)

@@ -12,11 +12,14 @@ use crate::{
     catalogue::Catalogue,
     metrics::{
         BREAKER_OPEN, BUDGET_COMMITTED, BUDGET_HELD, BUDGET_RESERVED, BUDGET_SETTLED, DEAD_LETTERS,
-        QUEUE_MESSAGES,
+        MODEL_RETIRED, MODEL_RETIRES_DAYS, QUEUE_MESSAGES,
     },
     money::Micros,
     ports::{Backlog, Backlogs, Clock, Ledger, PortError, SettingsSource, StatusBoard, StatusName},
 };
+
+/// How long before a model's last day it is warned of each minute.
+const WARN_DAYS: i64 = 30;
 
 /// The reporting duty of the reconciler.
 #[derive(Clone, Debug)]
@@ -53,6 +56,7 @@ struct AccountStatus {
 
 impl Report {
     pub async fn run(&self) -> Result<(), PortError> {
+        self.models();
         try_join(self.money(), self.queues()).await.map(drop)
     }
 
@@ -70,6 +74,19 @@ impl Report {
         let status = BudgetStatus { at, date, google, replicate };
         let text = serde_json::to_string(&status).map_err(|e| PortError::Broken(e.to_string()))?;
         self.board.post(StatusName::Budget, &text).await
+    }
+
+    /// Google names the day a model goes half a year ahead; nobody should learn of it from renders.
+    fn models(&self) {
+        for (model, days) in self.catalogue.retirements(self.clock.now().date_naive()) {
+            MODEL_RETIRES_DAYS.show([model], days as f64);
+            if days < 1 {
+                MODEL_RETIRED.count([model], 1);
+            }
+            if days < WARN_DAYS {
+                tracing::warn!(model, days, "a model in use retires: name its successor");
+            }
+        }
     }
 
     async fn queues(&self) -> Result<(), PortError> {

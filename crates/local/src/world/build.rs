@@ -154,6 +154,7 @@ impl Parts {
                 available: self.steps,
                 batch_min_deadline: self.lanes.batch_min_deadline,
                 when_budget_exhausted: WhenBudgetExhausted::default(),
+                catalogue: self.catalogue.clone(),
             }),
         }
     }

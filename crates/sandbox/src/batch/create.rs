@@ -55,7 +55,11 @@ pub(crate) async fn create(State(app): State<Arc<App>>, model: &str, request: Re
         .map(|request| request.batch)
         .map_err(|error| ApiError::json(&error));
     let name = batch.as_ref().map(|batch| batch.display_name.clone()).unwrap_or_default();
-    let call = Call { display_name: Some(&name), ..Call::new(CallKind::Create, name.as_bytes()) };
+    let call = Call {
+        display_name: Some(&name),
+        model: Some(model),
+        ..Call::new(CallKind::Create, name.as_bytes())
+    };
     app.run(&call, async |fault| {
         let api_key = app.config.api_key.as_deref();
         app.tokens.check(&parts.headers, Product::Developer, api_key, app.now())?;

@@ -1,6 +1,6 @@
 //! The result file, made line by line while it is read.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -8,8 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::stream;
-use http::{HeaderMap, Uri};
+use futures_util::{StreamExt, stream};
+use http::{
+    HeaderMap, StatusCode, Uri,
+    header::{CONTENT_RANGE, RANGE},
+};
 use serde_json::{Map, Value};
 
 use super::{calls::authorized, job::Job};
@@ -18,6 +21,7 @@ use crate::{
     faults::{Call, CallKind, Fault},
     generate::{Outcome, answer},
     rpc::ApiError,
+    web,
 };
 
 /// Pieces of the stream are no longer than this; lines end where they end.
@@ -47,17 +51,56 @@ pub(crate) async fn download(
             Err(ApiError::not_found(&format!("files/batch-{id}")))
         })?;
         let cut = match fault {
-            Some(Fault::CutDownload { after_rows }) => Some(after_rows),
-            _ => None,
+            Some(Fault::CutDownload { after_rows }) => after_rows,
+            _ => usize::MAX,
         };
-        let (app, id) = (app.clone(), id.clone());
-        let rows = places.into_iter().enumerate().flat_map(move |(sent, place)| {
-            row(&app, &id, place, cut.is_some_and(|cut| sent >= cut))
+        let pause = match fault {
+            Some(Fault::SlowDownload { row_seconds }) => Duration::from_secs(row_seconds),
+            _ => Duration::ZERO,
+        };
+        let mut head = Response::builder();
+        let from = web::text(&headers, RANGE.as_str()).filter(|_| app.config.ranges);
+        let from = from.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+        let from = from.and_then(|from| from.parse::<usize>().ok());
+        if let Some(from) = from {
+            let length: usize = places.iter().map(|place| length(&app, &id, *place)).sum();
+            if from >= length {
+                return Err(ApiError::new(416, "The range cannot be satisfied."));
+            }
+            head = head.status(StatusCode::PARTIAL_CONTENT);
+            head = head.header(CONTENT_RANGE, format!("bytes {from}-{}/{length}", length - 1));
+        }
+        let (mut skip, mut sent) = (from.unwrap_or_default(), 0);
+        let (rows, clock, id) = (app.clone(), app.clock.clone(), id.clone());
+        let rows = places.into_iter().flat_map(move |place| {
+            let length = if skip > 0 { length(&rows, &id, place) } else { 0 };
+            if skip > 0 && skip >= length {
+                skip -= length;
+                return Vec::new();
+            }
+            sent += 1;
+            row(&rows, &id, place, std::mem::take(&mut skip), sent > cut)
+        });
+        let rows = stream::iter(rows).then(move |piece| {
+            let clock = clock.clone();
+            async move {
+                let ends = piece.as_ref().is_ok_and(|piece| piece.ends_with(b"\n"));
+                if ends && !pause.is_zero() {
+                    clock.sleep(pause).await;
+                }
+                piece
+            }
         });
         // Whatever follows the break is never asked for.
-        Ok::<_, ApiError>(Response::new(Body::from_stream(stream::iter(rows))))
+        let response = head.body(Body::from_stream(rows));
+        response.map_err(|error| ApiError::new(500, error.to_string()))
     })
     .await
+}
+
+/// How long a row's line is, in bytes.
+fn length(app: &App, id: &str, place: usize) -> usize {
+    line(app, id, place, true).map_or(0, |line| line.len())
 }
 
 /// Which rows stand in the file, and in which order.
@@ -76,15 +119,15 @@ fn places(job: &Job) -> Vec<usize> {
     places
 }
 
-/// A row in pieces; where `cut`, half of it and then the break.
-fn row(app: &App, id: &str, place: usize, cut: bool) -> Vec<io::Result<Bytes>> {
+/// A row in pieces, from one of its bytes on; where `cut`, half of the rest and then the break.
+fn row(app: &App, id: &str, place: usize, from: usize, cut: bool) -> Vec<io::Result<Bytes>> {
     let line = match line(app, id, place, cut) {
         Ok(line) => line,
         Err(error) => return vec![Err(io::Error::other(error.message))],
     };
-    let end = if cut { line.len() / 2 } else { line.len() };
+    let end = if cut { usize::midpoint(from, line.len()) } else { line.len() };
     let piece = |from: usize| Ok(line.slice(from..end.min(from + PIECE)));
-    let mut pieces: Vec<_> = (0..end).step_by(PIECE).map(piece).collect();
+    let mut pieces: Vec<_> = (from..end).step_by(PIECE).map(piece).collect();
     if cut {
         pieces.push(Err(io::ErrorKind::ConnectionReset.into()));
     }

@@ -59,6 +59,8 @@ pub struct When {
     pub prompt: Option<String>,
     /// What the display name of a file or job contains.
     pub display_name: Option<String>,
+    /// The model of an online request or of a create, exactly.
+    pub model: Option<String>,
     /// Seconds after the sandbox's start from which the rule holds.
     pub from_seconds: Option<f64>,
     /// Seconds after the sandbox's start at which it ends.
@@ -97,6 +99,12 @@ impl When {
     #[must_use]
     pub fn display_name(mut self, part: impl Into<String>) -> Self {
         self.display_name = Some(part.into());
+        self
+    }
+
+    #[must_use]
+    pub fn model(mut self, id: impl Into<String>) -> Self {
+        self.model = Some(id.into());
         self
     }
 
@@ -194,7 +202,8 @@ pub enum Fault {
     /// Online, rows: `promptFeedback.blockReason` and no candidates.
     BlockPrompt { reason: String },
     /// Online, rows: a candidate that ends for this `finishReason` and has no picture. `MAX_TOKENS`
-    /// thinks up to the cap.
+    /// thinks up to the cap. On `:predict` the picture is filtered; where the reason names neither
+    /// safety nor content, it is only missing.
     Finish { reason: String },
     /// Online, rows: a picture of so many bytes, where it would have fewer.
     Heavy { bytes: usize },
@@ -221,6 +230,8 @@ pub enum Fault {
     },
     /// Download: the stream breaks after so many rows.
     CutDownload { after_rows: usize },
+    /// Download: every row takes so long.
+    SlowDownload { row_seconds: u64 },
     /// Predictions: fails with this error, part of the way.
     Fail { error: String },
     /// Predictions: succeeds without a picture.
@@ -294,7 +305,7 @@ impl Fault {
             Self::ReorderRows | Self::FailJob | Self::ExpireJob | Self::StickPending { .. } => {
                 matches!(kind, Create)
             }
-            Self::CutDownload { .. } => matches!(kind, Download),
+            Self::CutDownload { .. } | Self::SlowDownload { .. } => matches!(kind, Download),
             Self::Fail { .. } | Self::EmptyOutput | Self::Stick { .. } => {
                 matches!(kind, Prediction)
             }

@@ -40,13 +40,14 @@ pub(crate) struct Call<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) prompt: Option<&'a str>,
     pub(crate) display_name: Option<&'a str>,
+    pub(crate) model: Option<&'a str>,
     /// What tells this call from others of its kind.
     pub(crate) about: &'a [u8],
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(kind: CallKind, about: &'a [u8]) -> Self {
-        Self { kind, key: None, prompt: None, display_name: None, about }
+        Self { kind, key: None, prompt: None, display_name: None, model: None, about }
     }
 }
 
@@ -119,6 +120,7 @@ impl Armed {
             && contains(call.key, when.key.as_deref())
             && contains(call.prompt, when.prompt.as_deref())
             && contains(call.display_name, when.display_name.as_deref())
+            && when.model.as_deref().is_none_or(|model| call.model == Some(model))
             && when.from_seconds.is_none_or(|from| elapsed >= from)
             && when.to_seconds.is_none_or(|to| elapsed < to);
         if !fits {

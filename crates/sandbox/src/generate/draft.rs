@@ -21,9 +21,9 @@ const CATEGORIES: [&str; 4] =
 const THRESHOLDS: [&str; 5] =
     ["BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH", "BLOCK_NONE", "OFF"];
 /// What Vertex takes of one inline file, in bytes.
-const MAX_INLINE: usize = 7_000_000;
+pub(crate) const MAX_INLINE: usize = 7_000_000;
 /// Padding may be left off, as in all of Google's JSON.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

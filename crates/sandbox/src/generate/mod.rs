@@ -12,11 +12,13 @@ use axum::{
     extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
+use http::HeaderMap;
+use serde_json::json;
 use tryon_core::{catalogue::Size, lane::Lane};
 
 pub(crate) use self::{
     answer::{Outcome, answer},
-    draft::Draft,
+    draft::{BASE64, Draft, MAX_INLINE},
     order::{Order, nearest, shape},
     wire::GenerateRequest,
 };
@@ -36,6 +38,24 @@ const MAX_BODY: usize = 100_000_000;
 /// `POST /v1beta/models/M:generateContent`
 pub(crate) async fn developer(app: State<Arc<App>>, model: &str, request: Request) -> Response {
     online(&app, Product::Developer, model, request, Ok(())).await
+}
+
+/// `GET /v1beta/models/M`: whether a model is there. No call of the fault script's: it buys nothing.
+pub(crate) async fn describe(
+    State(app): State<Arc<App>>,
+    Path((_, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let api_key = app.config.api_key.as_deref();
+    let allowed = app.tokens.check(&headers, Product::Developer, api_key, app.now());
+    match allowed.and_then(|()| app.model(&id)) {
+        Ok(model) => {
+            let methods = ["generateContent", "batchGenerateContent"];
+            let name = format!("models/{}", model.id);
+            ok(&json!({"name": name, "supportedGenerationMethods": methods}))
+        }
+        Err(error) => error.into_response(),
+    }
 }
 
 /// `POST /v1/projects/P/locations/L/publishers/google/models/M:generateContent`
@@ -75,6 +95,7 @@ async fn online(
     let call = Call {
         key: Some(&key),
         prompt: draft.as_ref().ok().map(Draft::prompt),
+        model: Some(model),
         ..Call::new(CallKind::Online, &about)
     };
     app.run(&call, async |fault| {
@@ -95,7 +116,7 @@ async fn online(
             answered: false,
             at: app.now(),
         });
-        app.clock.sleep(latency(app, &order)).await;
+        app.clock.sleep(latency(app, order.size, &order.about)).await;
         let mut response = ok(&answer(app, &model.id, &key, &order, &outcome));
         response.extensions_mut().insert(Answers::Charge(charge));
         Ok::<_, ApiError>(response)
@@ -109,13 +130,14 @@ fn key(draft: &Result<Draft, ApiError>, header: Option<&str>, about: &[u8]) -> S
     label.or(header).map_or_else(|| lots::name(0, "key", about, 16), str::to_owned)
 }
 
-fn latency(app: &App, order: &Order) -> Duration {
-    let (least, spread) = match order.size {
+/// How long an online call takes for a picture of this size.
+pub(crate) fn latency(app: &App, size: Size, about: &[u8]) -> Duration {
+    let (least, spread) = match size {
         Size::OneK | Size::TwoK => (15.0, 45.0),
         Size::FourK => (60.0, 120.0),
     };
     // Squared: most answers come near the lower end.
-    let documented = least + spread * lots::unit(app.config.seed, "latency", &order.about).powi(2);
+    let documented = least + spread * lots::unit(app.config.seed, "latency", about).powi(2);
     match app.config.latency {
         Latency::Documented => Duration::from_secs_f64(documented),
         Latency::Scaled(by) => Duration::try_from_secs_f64(documented * by).unwrap_or_default(),

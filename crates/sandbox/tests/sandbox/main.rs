@@ -13,6 +13,8 @@ mod online;
 #[cfg(test)]
 mod port;
 #[cfg(test)]
+mod predict;
+#[cfg(test)]
 mod predictions;
 #[cfg(test)]
 mod support;

@@ -23,12 +23,12 @@ enum Op {
 
 fn class() -> impl Strategy<Value = FailClass> {
     use FailClass::{
-        Account, Cancelled, Deferred, Expired, Invalid, Missing, NoImage, Provider, Unfunded,
-        Unknown,
+        Account, Cancelled, Deferred, Exhausted, Expired, Invalid, Missing, NoImage, Provider,
+        Retired, Unfunded, Unknown,
     };
     prop::sample::select(vec![
         Provider, Provider, Provider, Missing, Missing, Expired, NoImage, Unknown, Invalid,
-        Account, Cancelled, Unfunded, Deferred,
+        Account, Cancelled, Unfunded, Deferred, Retired, Exhausted,
     ])
 }
 

@@ -11,7 +11,9 @@ use crate::{
     ids::{AttemptId, BatchId},
     lane::Lane,
     messages::{RenderOrder, ToImagen, ToReplicate, encode},
+    metrics::MODEL_RETIRED,
     money::Micros,
+    outcome::FailClass,
     polling::{backoff_seconds, delay_until},
     ports::{CallError, Outgoing, QueueName, Written},
     stages::{Invocation, StageError},
@@ -319,7 +321,13 @@ impl Buyer {
                 let held = self.commit(attempt.held(self.clock.now())).await?;
                 self.tell(held).await
             }
-            CallError::Rejected { class, .. } => self.settle_all(attempt, class).await,
+            CallError::Rejected { class, .. } => {
+                if class == FailClass::Retired {
+                    tracing::error!(model = attempt.model, "the model is gone");
+                    MODEL_RETIRED.count([&attempt.model], 1);
+                }
+                self.settle_all(attempt, class).await
+            }
         }
     }
 

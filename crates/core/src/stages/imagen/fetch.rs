@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+    stream::FuturesUnordered,
+};
 
 use super::{Imagen, online::price};
 use crate::{
@@ -60,7 +64,21 @@ impl Imagen {
         let (mut seen, mut outcomes) = (BTreeSet::new(), BTreeMap::new());
         let mut storing = FuturesUnordered::new();
         let mut cut = false;
-        while let Some(row) = rows.next().await {
+        // A stream that stands still ends with the time there is, too.
+        let left = call.deadline - STOP_BEFORE - self.buyer.clock.now();
+        let mut time = self.buyer.clock.sleep(left.to_std().unwrap_or_default());
+        loop {
+            let row = match select(rows.next(), time).await {
+                Either::Left((row, rest)) => {
+                    time = rest;
+                    row
+                }
+                Either::Right(_) => {
+                    cut = true;
+                    break;
+                }
+            };
+            let Some(row) = row else { break };
             let Ok(ResultRow { render_id, answer }) = row else {
                 cut = true;
                 break;

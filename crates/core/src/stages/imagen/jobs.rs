@@ -12,7 +12,7 @@ use crate::{
     lane::Lane,
     messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
     outcome::FailClass,
-    ports::{CallError, JobPhase, Outgoing, QueueName, Uploaded},
+    ports::{CallError, JobPhase, JobStatus, Outgoing, QueueName, Uploaded},
     stages::{
         Invocation, StageError,
         buyer::{Claim, Purchase},
@@ -23,6 +23,9 @@ use crate::{
 const LOOK_FOR: TimeDelta = TimeDelta::minutes(10);
 /// Google expires a job after 48 h; one that cannot be asked after an hour more never will be.
 const JOB_LIFE: TimeDelta = TimeDelta::hours(49);
+/// How long after a job's end its results are asked for. Then what came is delivered, and the rest is
+/// missing: nobody whose picture is home waits for another's.
+const FETCH_FOR: TimeDelta = TimeDelta::hours(2);
 
 impl Imagen {
     pub(super) async fn buy_batch(
@@ -148,18 +151,19 @@ impl Imagen {
         if seq < expected {
             return Ok(());
         }
-        let phase = match self.batch.status(job).await {
-            Ok(status) => status.phase,
+        let JobStatus { phase, ended } = match self.batch.status(job).await {
+            Ok(status) => status,
             Err(error) => {
                 tracing::warn!(attempt = %id, %error, "a job could not be asked after");
-                JobPhase::Unrecognised
+                JobStatus { phase: JobPhase::Unrecognised, ended: None }
             }
         };
+        let fetch_until = ended.map_or(since + JOB_LIFE, |ended| ended + FETCH_FOR);
         match phase {
             JobPhase::Succeeded { results } => {
                 let attempt = self.buyer.commit(attempt.fetching(call.deadline)).await?;
                 match self.fetch(&attempt, results, call).await? {
-                    Fetched::Part(_) if self.buyer.clock.now() < since + JOB_LIFE => {
+                    Fetched::Part(_) if self.buyer.clock.now() < fetch_until => {
                         self.poll_again(attempt, true).await
                     }
                     // Results that never came whole by now never will: what came is delivered.

@@ -183,7 +183,12 @@ impl Router {
             balances,
             now,
         })?;
-        self.check_step(step, choice.lane, entry, &request)?;
+        // A lane that was chosen for the customer is chosen among those that there are.
+        let lane = match choice.lane {
+            Lane::Batch if request.lane.is_none() && entry.batch.is_none() => Lane::Online,
+            lane => lane,
+        };
+        self.check_step(step, lane, entry, &request)?;
         let after = |seconds: u32| now + TimeDelta::seconds(seconds.into());
         let mut render = Render {
             id: RenderId::generate(self.random.as_ref(), now),
@@ -196,7 +201,7 @@ impl Router {
             assigned: assignment.route,
             served,
             // Only Google has batches.
-            lane: if step == Step::Gemini { choice.lane } else { Lane::Online },
+            lane: if step == Step::Gemini { lane } else { Lane::Online },
             entry: entry_id.clone(),
             accepted_at: now,
             deadline_at: after(choice.deadline_seconds),

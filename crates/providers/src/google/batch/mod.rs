@@ -129,7 +129,7 @@ impl BatchProvider for GeminiBatch {
         let answer = self.ask(Purpose::Free, Method::GET, &url, None).await?;
         let operation = Operation::parse(&answer)
             .ok_or_else(|| Purpose::Free.lost("the answer about a job cannot be read"))?;
-        Ok(JobStatus { phase: operation.phase() })
+        Ok(JobStatus { phase: operation.phase(), ended: operation.ended() })
     }
 
     async fn cancel(&self, job: &JobName) -> Result<(), CallError> {
