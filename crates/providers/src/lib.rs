@@ -3,6 +3,8 @@
 
 mod detour;
 mod errors;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod google;
 mod prompt;
 mod read;

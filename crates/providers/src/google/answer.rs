@@ -116,9 +116,13 @@ impl<'a> Response<'a> {
             };
         };
         match candidate.finish_reason.as_deref() {
-            None | Some("STOP" | "MAX_TOKENS" | "FINISH_REASON_UNSPECIFIED") => {
+            None | Some("STOP" | "FINISH_REASON_UNSPECIFIED") => {
                 candidate.picture().map_or(no_image, RowAnswer::Picture)
             }
+            // Thinking took what was left for the picture.
+            Some("MAX_TOKENS") => candidate
+                .picture()
+                .map_or(RowAnswer::Failed(FailClass::Exhausted), RowAnswer::Picture),
             Some(
                 "SAFETY"
                 | "RECITATION"

@@ -28,6 +28,8 @@ pub struct Connection {
     pub secrets: Arc<dyn Secrets>,
     pub settings: Arc<dyn SettingsSource>,
     pub clock: Arc<dyn Clock>,
+    /// Where Vertex bills, in place of the service account's own project.
+    pub project: Option<String>,
 }
 
 /// Who we are, for one request.
@@ -51,7 +53,17 @@ impl Connection {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let tokens = TokenSource::new(transport.clone(), secrets.clone(), clock.clone(), &SCOPES);
-        Self { transport, tokens: Arc::new(tokens), secrets, settings, clock }
+        Self { transport, tokens: Arc::new(tokens), secrets, settings, clock, project: None }
+    }
+
+    #[must_use]
+    pub fn in_project(self, project: Option<String>) -> Self {
+        Self { project, ..self }
+    }
+
+    /// The project that pays for a call on Vertex.
+    pub(super) fn project<'a>(&'a self, token: &'a Token) -> &'a str {
+        self.project.as_deref().unwrap_or(token.project())
     }
 
     /// The base URL in force: the knob `api-endpoint` where it is set, `host` otherwise.

@@ -24,7 +24,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     /// Google's `status`, such as `RESOURCE_EXHAUSTED`.
     word: Option<String>,
-    bad_key: bool,
+    /// What machines read, such as `API_KEY_INVALID`.
+    reason: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -36,7 +37,7 @@ impl Refusal {
         Self::parse(head.status, &head.headers, &body)
     }
 
-    fn parse(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(super) fn parse(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         // Some Vertex methods wrap the error in a list.
         let error = body.get("error").or_else(|| body.get(0)?.get("error"));
@@ -50,33 +51,67 @@ impl Refusal {
         Self {
             status,
             word: field("status").and_then(Value::as_str).and_then(enum_word),
-            bad_key: text("reason") == Some("API_KEY_INVALID"),
+            reason: text("reason").and_then(enum_word),
             retry_after: text("retryDelay").and_then(seconds).max(header.and_then(seconds)),
         }
     }
 
     /// Whether fresh credentials may be let through.
     pub(super) fn doubts_credentials(&self) -> bool {
-        self.status == StatusCode::UNAUTHORIZED || self.bad_key
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.status == StatusCode::UNAUTHORIZED
+            || reason.starts_with("API_KEY_")
+            || reason == "ACCOUNT_STATE_INVALID"
     }
 
     pub(super) fn into_call_error(self, purpose: Purpose) -> CallError {
         let word = self.word.as_deref().unwrap_or("without a status word");
-        let reason = |advice: &str| format!("HTTP {} {word}{advice}", self.status.as_u16());
+        let detail = self.reason.as_deref().map(|reason| format!(" ({reason})"));
+        let detail = detail.unwrap_or_default();
+        let told = |advice: &str| {
+            let advice = self.reason.as_deref().and_then(advice_for).unwrap_or(advice);
+            let colon = if advice.is_empty() { "" } else { ": " };
+            format!("HTTP {} {word}{detail}{colon}{advice}", self.status.as_u16())
+        };
         match self.status.as_u16() {
-            429 | 503 => not_created(reason(""), self.retry_after),
-            400 if self.bad_key => rejected(FailClass::Account, reason(": check the API key")),
-            401 => rejected(FailClass::Account, reason(": the credentials are refused")),
-            403 => rejected(FailClass::Account, reason(": check permissions and billing")),
-            404 => rejected(FailClass::Account, reason(": is the model retired?")),
-            300..400 => rejected(FailClass::Account, reason(": check api-endpoint")),
-            408 | 409 | 499 | 500.. => match purpose.lost(reason("")) {
+            429 | 503 => not_created(told(""), self.retry_after),
+            400 if self.doubts_credentials() => rejected(FailClass::Account, told("")),
+            401 => rejected(FailClass::Account, told("the credentials are refused")),
+            403 => rejected(FailClass::Account, told("check permissions and billing")),
+            404 if purpose == Purpose::Purchase => {
+                rejected(FailClass::Retired, told("the model is not there, or no longer"))
+            }
+            404 => rejected(FailClass::Account, told("it is not there, or no longer")),
+            300..400 => rejected(FailClass::Account, told("check api-endpoint")),
+            408 | 409 | 499 | 500.. => match purpose.lost(told("")) {
                 CallError::NotCreated { reason, .. } => not_created(reason, self.retry_after),
                 unknown => unknown,
             },
-            _ => rejected(FailClass::Invalid, reason("")),
+            _ => rejected(FailClass::Invalid, told("")),
         }
     }
+}
+
+/// What ops can do about a `google.rpc.ErrorInfo`.
+fn advice_for(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "API_KEY_INVALID" => "check the API key",
+        "API_KEY_SERVICE_BLOCKED"
+        | "API_KEY_HTTP_REFERRER_BLOCKED"
+        | "API_KEY_IP_ADDRESS_BLOCKED" => "lift the API key's restrictions, or store another one",
+        reason if reason.starts_with("API_KEY_") => "the API key is refused: store another one",
+        "SERVICE_DISABLED" => "enable this API in the account's project",
+        "BILLING_DISABLED" => "enable billing for the account's project",
+        "CONSUMER_INVALID" | "CONSUMER_SUSPENDED" => "the project is gone or suspended",
+        "ACCOUNT_STATE_INVALID" => {
+            "the service account is disabled or deleted: enable it, or store \
+             another one's key"
+        }
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => "the token's scopes do not reach this method",
+        "CREDENTIALS_MISSING" => "this method takes a service account's token, and no API key",
+        "IAM_PERMISSION_DENIED" => "give the service account a role that may use this API",
+        _ => return None,
+    })
 }
 
 /// A wait as `Retry-After` gives it (`12`) or as `RetryInfo` does (`12s`, `0.5s`).
@@ -112,6 +147,7 @@ mod tests {
             CallError::Unknown(_) => "unknown",
             CallError::Rejected { class: FailClass::Account, .. } => "account",
             CallError::Rejected { class: FailClass::Invalid, .. } => "invalid",
+            CallError::Rejected { class: FailClass::Retired, .. } => "retired",
             CallError::Rejected { .. } => "other",
         }
     }
@@ -128,9 +164,10 @@ mod tests {
         for status in [408, 409, 499, 500, 502, 504, 529] {
             assert_eq!(of(status), ["unknown", "not created"], "{status}");
         }
-        for status in [302, 401, 403, 404] {
+        for status in [302, 401, 403] {
             assert_eq!(of(status), ["account"; 2], "{status}");
         }
+        assert_eq!(of(404), ["retired", "account"]);
         for status in [400, 413, 422] {
             assert_eq!(of(status), ["invalid"; 2], "{status}");
         }
@@ -144,6 +181,37 @@ mod tests {
         let refusal = refusal(400, body);
         assert!(refusal.doubts_credentials());
         assert_eq!(kind(&refusal.into_call_error(Purpose::Purchase)), "account");
+    }
+
+    #[test]
+    fn ops_are_told_what_to_do() {
+        let told = |status: u16, word: &str, reason: &str| {
+            let details = serde_json::json!([{"reason": reason, "metadata": {"consumer": "p/1"}}]);
+            let error =
+                serde_json::json!({"status": word, "message": "Prose.", "details": details});
+            let body = serde_json::json!({"error": error}).to_string();
+            refusal(status, &body).into_call_error(Purpose::Free).to_string()
+        };
+        let denied = "PERMISSION_DENIED";
+        for (status, word, reason, advice) in [
+            (400, "INVALID_ARGUMENT", "API_KEY_INVALID", "check the API key"),
+            (403, denied, "API_KEY_SERVICE_BLOCKED", "lift the API key's restrictions"),
+            (400, "INVALID_ARGUMENT", "API_KEY_EXPIRED", "store another one"),
+            (403, denied, "SERVICE_DISABLED", "enable this API"),
+            (403, denied, "BILLING_DISABLED", "enable billing"),
+            (403, denied, "CONSUMER_SUSPENDED", "gone or suspended"),
+            (401, "UNAUTHENTICATED", "ACCOUNT_STATE_INVALID", "is disabled or deleted"),
+            (403, denied, "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "scopes do not reach"),
+            (401, "UNAUTHENTICATED", "CREDENTIALS_MISSING", "takes a service account's token"),
+            (403, denied, "IAM_PERMISSION_DENIED", "give the service account a role"),
+            (403, denied, "A_REASON_OF_TOMORROW", "check permissions and billing"),
+            (401, "UNAUTHENTICATED", "ACCESS_TOKEN_EXPIRED", "the credentials are refused"),
+        ] {
+            let message = told(status, word, reason);
+            let head = format!("refused (Account): HTTP {status} {word} ({reason}): ");
+            assert!(message.starts_with(&head) && message.contains(advice), "{message}");
+            assert!(!message.contains("Prose"), "{message}");
+        }
     }
 
     #[test]

@@ -4,11 +4,16 @@
 mod answer;
 pub mod batch;
 mod body;
+pub mod check;
 mod connection;
 mod errors;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod key;
 pub mod online;
+mod paying;
 mod pictures;
+pub mod predict;
 mod request;
 #[cfg(test)]
 mod testing;
@@ -16,9 +21,11 @@ pub mod token;
 
 pub use self::{
     batch::GeminiBatch,
+    check::SelfCheck,
     connection::Connection,
     key::{KeyError, ServiceAccountKey},
     online::GeminiOnline,
+    predict::{Region, VertexPredict},
     token::{Token, TokenError, TokenSource},
 };
 

@@ -59,7 +59,6 @@ fn no_picture() {
         "IMAGE_OTHER",
         "OTHER",
         "MALFORMED_RESPONSE",
-        "MAX_TOKENS",
         "STOP",
         "LANGUAGE",
         "A_WORD_OF_TOMORROW",
@@ -69,6 +68,22 @@ fn no_picture() {
     for json in [json!({}), json!({"candidates": []}), json!({"candidates": [{}]})] {
         assert_eq!(answer(&json).given, RowAnswer::Failed(FailClass::NoImage), "{json}");
     }
+}
+
+#[test]
+fn thinking_took_all_the_tokens() {
+    assert_eq!(finished("MAX_TOKENS"), RowAnswer::Failed(FailClass::Exhausted));
+    // What was drawn before the cap was reached is a picture.
+    let mut json = answer_json();
+    json["candidates"][0]["finishReason"] = json!("MAX_TOKENS");
+    assert!(matches!(answer(&json).given, RowAnswer::Picture(_)));
+}
+
+#[test]
+fn a_draft_is_no_picture() {
+    let mut json = answer_json();
+    json["candidates"][0]["content"]["parts"].as_array_mut().unwrap().truncate(1);
+    assert_eq!(answer(&json).given, RowAnswer::Failed(FailClass::NoImage));
 }
 
 #[test]

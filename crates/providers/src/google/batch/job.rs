@@ -80,6 +80,13 @@ impl Operation {
         }
     }
 
+    /// Whether anything in it says so.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn may_have_succeeded(&self) -> bool {
+        let told = matches!(self.state(), "SUCCEEDED" | "PARTIALLY_SUCCEEDED");
+        self.error.is_none() && (told || self.done)
+    }
+
     /// Whether done or about to be: results that are not named yet are asked for again.
     fn succeeded(&self) -> JobPhase {
         let outputs =

@@ -31,7 +31,7 @@ impl Lines {
 
     /// The next line that is there in full.
     pub(super) fn next(&mut self) -> Option<Line> {
-        let found = self.held[self.searched..].iter().position(|&byte| byte == b'\n');
+        let found = memchr::memchr(b'\n', &self.held[self.searched..]);
         let Some(at) = found else {
             self.searched = self.held.len();
             if self.skipping || self.searched > self.cap {

@@ -1,5 +1,7 @@
 //! `batchGenerateContent` on the Developer API: a JSONL file in, a JSONL file out.
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod job;
 mod lines;
 mod results;
@@ -10,17 +12,25 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::{Method, Request, header::CONTENT_TYPE};
+use http::{
+    Method, Request, StatusCode,
+    header::{CONTENT_RANGE, CONTENT_TYPE, RANGE},
+};
 use serde_json::json;
 use tryon_core::{
     catalogue::Entry,
     ids::{AttemptId, JobName},
     messages::RenderOrder,
     outcome::FailClass,
-    ports::{BatchProvider, Body, CallError, JobStatus, Objects, ResultStream, Uploaded},
+    ports::{
+        BatchProvider, Body, ByteStream, CallError, JobStatus, Objects, ResultStream, Uploaded,
+    },
 };
 
-use self::job::{Jobs, Operation};
+use self::{
+    job::{Jobs, Operation},
+    results::Reopen,
+};
 use super::{Auth, Connection, DEVELOPER_URL, connection::Access};
 use crate::{
     errors::{Purpose, rejected},
@@ -30,6 +40,8 @@ use crate::{
 
 /// For a call's answer, and for each further piece of a download.
 const TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a download that broke off waits before it goes on, at first; it doubles.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The largest answer about a job that is read, in bytes.
 const MOST: usize = 16 << 20;
 /// How far a job is looked for: this many pages, newest first, of this many jobs.
@@ -143,11 +155,48 @@ impl BatchProvider for GeminiBatch {
             return Err(rejected(FailClass::Invalid, "this is no name of a file"));
         }
         let url = format!("{}/download/v1beta/{file}:download?alt=media", self.base().await);
-        let make = |_: &Access| Request::get(&url).body(Body::empty());
+        let download = Download { connection: self.connection.clone(), auth: self.auth, url };
+        let (source, _) = download.reopen(0).await?;
+        Ok(results::rows(source, download).boxed())
+    }
+}
+
+/// A result file that can be opened more than once.
+struct Download {
+    connection: Connection,
+    auth: Auth,
+    url: String,
+}
+
+#[async_trait]
+impl Reopen for Download {
+    async fn reopen(&self, from: u64) -> Result<(ByteStream, u64), CallError> {
+        let make = |_: &Access| {
+            let request = Request::get(&self.url);
+            let rest = format!("bytes={from}-");
+            if from == 0 { request } else { request.header(RANGE, rest) }.body(Body::empty())
+        };
         let access = self.connection.access(self.auth).await?;
         let response = self.connection.call(access, Purpose::Free, TIMEOUT, &make).await?;
-        Ok(results::rows(response.into_body()).boxed())
+        // A server that knows no ranges sends the whole.
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+        let from = match (partial, range.and_then(first_byte)) {
+            (false, _) => 0,
+            (true, Some(first)) => first,
+            (true, None) => return Err(Purpose::Free.lost("a slice does not say where it begins")),
+        };
+        Ok((response.into_body(), from))
     }
+
+    async fn pause(&self, n: u32) {
+        self.connection.clock.sleep(PAUSE * 2_u32.saturating_pow(n - 1)).await;
+    }
+}
+
+/// `bytes 1000-1999/5000`
+fn first_byte(range: &str) -> Option<u64> {
+    range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
 }
 
 #[cfg(test)]

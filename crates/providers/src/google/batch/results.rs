@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, io};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
     Stream, TryStreamExt,
@@ -44,27 +45,56 @@ struct RowMetadata<'a> {
     key: Cow<'a, str>,
 }
 
-struct Reading {
+/// Opens the file again from a byte on. The answer says from which byte its stream really is.
+#[async_trait]
+pub(super) trait Reopen: Send + Sync {
+    async fn reopen(&self, from: u64) -> Result<(ByteStream, u64), CallError>;
+    /// Waits before the `n`-th time.
+    async fn pause(&self, n: u32);
+}
+
+/// How often a file that brings nothing new is opened again before its reader gives up.
+const REOPENS: u32 = 4;
+
+struct Reading<R> {
     /// None once it has ended.
     source: Option<BoxStream<'static, io::Result<Bytes>>>,
     lines: Lines,
+    /// Bytes of the file that were received.
+    received: u64,
+    /// Bytes to come that were received before.
+    known: u64,
+    /// Breaks since the last row.
+    breaks: u32,
+    again: R,
 }
 
-pub(super) fn rows(
+/// The rows of `source`. A stream that breaks off goes on where it broke: what is large arrives in
+/// slices.
+pub(super) fn rows<R: Reopen + 'static>(
     source: ByteStream,
+    again: R,
 ) -> impl Stream<Item = Result<ResultRow, CallError>> + Send + 'static {
-    let start = Reading { source: Some(source), lines: Lines::new(LONGEST) };
+    let start = Reading {
+        source: Some(source),
+        lines: Lines::new(LONGEST),
+        received: 0,
+        known: 0,
+        breaks: 0,
+        again,
+    };
     stream::try_unfold(start, |mut reading| async move {
         let row = reading.next().await;
         Ok(row?.map(|row| (row, reading)))
     })
 }
 
-impl Reading {
+impl<R: Reopen> Reading<R> {
     async fn next(&mut self) -> Result<Option<ResultRow>, CallError> {
         loop {
             while let Some(line) = self.lines.next() {
                 if let Some(row) = row(&line) {
+                    self.breaks = 0;
                     return Ok(Some(row));
                 }
             }
@@ -72,19 +102,43 @@ impl Reading {
                 return Ok(None);
             };
             match source.try_next().await {
-                Ok(Some(piece)) => self.lines.push(&piece),
+                Ok(Some(piece)) => self.take(&piece),
                 Ok(None) => {
                     self.source = None;
                     if let Some(row) = self.lines.last().and_then(|line| row(&line)) {
                         return Ok(Some(row));
                     }
                 }
-                Err(error) => {
-                    let reason = format!("the result file broke off ({})", error.kind());
-                    return Err(Purpose::Free.lost(reason));
-                }
+                Err(error) => self.go_on(&error).await?,
             }
         }
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        let known = usize::try_from(self.known).unwrap_or(usize::MAX).min(piece.len());
+        self.known -= known as u64;
+        self.received += (piece.len() - known) as u64;
+        self.lines.push(&piece[known..]);
+    }
+
+    async fn go_on(&mut self, error: &io::Error) -> Result<(), CallError> {
+        let lost = Purpose::Free.lost(format!("the result file broke off ({})", error.kind()));
+        while self.breaks < REOPENS {
+            self.breaks += 1;
+            self.again.pause(self.breaks).await;
+            match self.again.reopen(self.received).await {
+                // A server that skipped more than was asked for leaves a hole.
+                Ok((_, from)) if from > self.received => return Err(lost),
+                Ok((source, from)) => {
+                    tracing::info!(from, received = self.received, "a result file is read on");
+                    self.known = self.received - from;
+                    self.source = Some(source);
+                    return Ok(());
+                }
+                Err(error) => tracing::warn!(%error, "a result file could not be read on"),
+            }
+        }
+        Err(lost)
     }
 }
 
@@ -124,6 +178,8 @@ impl Row<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use futures_util::StreamExt;
     use proptest::prelude::*;
     use serde_json::json;
@@ -136,7 +192,29 @@ mod tests {
 
     type Told = Vec<Result<(Option<String>, &'static str), ()>>;
 
+    /// What is opened again: a stream from the byte it really is from.
+    type Opening = Box<dyn FnMut(u64) -> Result<(ByteStream, u64), CallError> + Send>;
+
+    struct Again(Mutex<Opening>);
+
+    #[async_trait]
+    impl Reopen for Again {
+        async fn reopen(&self, from: u64) -> Result<(ByteStream, u64), CallError> {
+            (self.0.lock().unwrap())(from)
+        }
+
+        async fn pause(&self, _n: u32) {}
+    }
+
+    fn gone() -> Again {
+        Again(Mutex::new(Box::new(|_| Err(Purpose::Free.lost("gone")))))
+    }
+
     fn told(source: ByteStream) -> Told {
+        told_with(source, gone())
+    }
+
+    fn told_with(source: ByteStream, again: Again) -> Told {
         let of = |row: ResultRow| {
             let kind = match row.answer.given {
                 RowAnswer::Picture(_) => "picture",
@@ -146,7 +224,7 @@ mod tests {
             };
             (row.render_id.map(|id| id.to_string()), kind)
         };
-        block_on(rows(source).map(|row| row.map(of).map_err(drop)).collect())
+        block_on(rows(source, again).map(|row| row.map(of).map_err(drop)).collect())
     }
 
     fn file() -> String {
@@ -188,6 +266,49 @@ mod tests {
         let (last, before) = cut.split_last().unwrap();
         assert_eq!(*last, Err(()));
         assert_eq!(before, &expected()[..before.len()]);
+    }
+
+    /// Opens the file anew: from the byte asked for, or from its first where ranges are not known; it
+    /// breaks off after `slice` bytes each time.
+    fn in_slices_of(slice: usize, ranges: bool) -> Again {
+        Again(Mutex::new(Box::new(move |from| {
+            let start = if ranges { usize::try_from(from).unwrap() } else { 0 };
+            let file = file();
+            let rest = &file.as_bytes()[start..];
+            // Without ranges it gets further each time.
+            let slice = if ranges { slice } else { slice + usize::try_from(from).unwrap() };
+            let end = slice.min(rest.len());
+            let cut = (end < rest.len()).then(|| Err(io::ErrorKind::ConnectionReset.into()));
+            let good = rest[..end].chunks(97).map(|piece| Ok(Bytes::copy_from_slice(piece)));
+            let all: Vec<_> = good.chain(cut).collect();
+            Ok((stream::iter(all).boxed(), start as u64))
+        })))
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_is_read_on() {
+        for ranges in [true, false] {
+            // A slice may be far smaller than a row.
+            for slice in [400, 700, 5_000] {
+                let again = in_slices_of(slice, ranges);
+                let (first, _) = (again.0.lock().unwrap())(0).unwrap();
+                assert_eq!(told_with(first, again), expected(), "{slice} {ranges}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_brings_nothing_new_is_given_up() {
+        let again = Again(Mutex::new(Box::new(|from| {
+            let broken = stream::iter([Err(io::ErrorKind::ConnectionReset.into())]);
+            Ok((broken.boxed(), from))
+        })));
+        let cut = told_with(pieces(file().as_bytes(), 700, true), again);
+        assert_eq!(cut.last(), Some(&Err(())));
+        // What is skipped was never seen.
+        let again = Again(Mutex::new(Box::new(|from| Ok((stream::empty().boxed(), from + 1)))));
+        let cut = told_with(pieces(file().as_bytes(), 700, true), again);
+        assert_eq!(cut.last(), Some(&Err(())));
     }
 
     proptest! {

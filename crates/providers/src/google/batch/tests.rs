@@ -193,3 +193,29 @@ async fn streams_the_results() {
     assert!(rows.next().await.is_none());
     assert_snapshot!(shown(&script.sent()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_breaks_off_goes_on_where_it_stopped() {
+    let line = |key: &str| format!("{}\n", json!({"key": key, "response": answer_json()}));
+    let file = [line("r-1"), line("r-2")].concat();
+    let half = file.len() / 2;
+    let rest = |from: usize| {
+        let range = format!("bytes {from}-{}/{}", file.len() - 1, file.len());
+        Play::text(206, &file[from..]).header("content-range", &range)
+    };
+    for again in [rest(half), rest(half - 9), Play::text(200, &file)] {
+        let script = Script::new([Play::text(200, &file).cut(), Play::text(503, ""), again]);
+        let rows = batch(&script, inputs()).results("files/batch-k3v8").await.unwrap();
+        let rows: Vec<_> =
+            rows.map(|row| row.unwrap().render_id.unwrap().to_string()).collect().await;
+        assert_eq!(rows, ["r-1", "r-2"]);
+        let ranges: Vec<_> =
+            script.sent().iter().map(|s| s.header("range").map(str::to_owned)).collect();
+        assert_eq!(ranges, [None, Some(format!("bytes={half}-")), Some(format!("bytes={half}-"))]);
+    }
+    // What does not say where it begins cannot be put together.
+    let nowhere = (0..4).map(|_| Play::text(206, &file[half..]));
+    let script = Script::new([Play::text(200, &file).cut()].into_iter().chain(nowhere));
+    let rows = batch(&script, inputs()).results("files/batch-k3v8").await.unwrap();
+    assert!(rows.collect::<Vec<_>>().await.last().unwrap().is_err());
+}

@@ -142,12 +142,13 @@ async fn send(
 async fn file_name(answer: Response<ByteStream>) -> Result<String, CallError> {
     let body = whole(answer.into_body(), MOST).await;
     let body = body.map_err(|error| Purpose::Free.lost(error.to_string()))?;
-    let uploaded: FileAnswer = serde_json::from_slice(&body).unwrap_or_default();
-    if is_resource(&uploaded.file.name, "files") {
-        Ok(uploaded.file.name)
-    } else {
-        Err(not_created("the upload was answered without a file name", None))
-    }
+    named(&body).ok_or_else(|| not_created("the upload was answered without a file name", None))
+}
+
+/// The file that an answer names.
+pub(super) fn named(body: &[u8]) -> Option<String> {
+    let uploaded: FileAnswer = serde_json::from_slice(body).ok()?;
+    is_resource(&uploaded.file.name, "files").then_some(uploaded.file.name)
 }
 
 struct Chunks {

@@ -20,14 +20,19 @@ pub enum TokenError {
     Key(#[from] KeyError),
     #[error("the service account key could not be read: {0}")]
     Secret(#[from] PortError),
-    #[error("the token was refused for its time: set this machine's clock right")]
-    ClockSkew,
+    /// With how far this machine's clock is ahead of Google's, in seconds, where the answer told.
+    #[error("the token was refused for its time: {}", skew(*.0))]
+    ClockSkew(Option<i64>),
     #[error(
         "the token was refused for its signature: the key was rotated or deleted; store a new one"
     )]
     WrongKey,
     #[error("the token was refused for its account: it was deleted, or the key is for another one")]
     AccountNotFound,
+    #[error(
+        "the token was refused for its account: it is disabled; enable it, or store another's key"
+    )]
+    AccountDisabled,
     #[error("the token was refused for its audience: check token_uri in the key")]
     Audience,
     #[error("the token was refused for its scope: check the scopes asked for")]
@@ -36,6 +41,20 @@ pub enum TokenError {
     Refused(String),
     #[error("no token could be had: {0}")]
     Unavailable(String),
+}
+
+fn skew(ahead: Option<i64>) -> String {
+    match ahead {
+        Some(-5..=5) => {
+            "yet this machine's clock agrees with Google's; was the call held up?".to_owned()
+        }
+        Some(ahead) => {
+            let side = if ahead > 0 { "ahead of" } else { "behind" };
+            let seconds = ahead.unsigned_abs();
+            format!("this machine's clock is {seconds} s {side} Google's; set it right")
+        }
+        None => "set this machine's clock right".to_owned(),
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -53,7 +72,8 @@ impl TokenError {
     }
 
     /// Reads an answer with an error status. The endpoint gives no finer code than its wording.
-    pub(super) fn refused(status: StatusCode, body: &[u8]) -> Self {
+    /// `ahead` is how far our clock is, where that is known.
+    pub(in crate::google) fn refused(status: StatusCode, body: &[u8], ahead: Option<i64>) -> Self {
         let ErrorBody { error, error_description } =
             serde_json::from_slice(body).unwrap_or_default();
         let word = enum_word(&error).unwrap_or_else(|| "no error word".to_owned());
@@ -67,11 +87,16 @@ impl TokenError {
         let wording = error_description.to_ascii_lowercase();
         let says = |part| wording.contains(part);
         match error.as_str() {
-            "invalid_scope" => Self::Scope,
+            "invalid_scope" | "unauthorized_client" => Self::Scope,
+            "disabled_client" | "account_disabled" => Self::AccountDisabled,
+            "deleted_client" => Self::AccountNotFound,
             "invalid_grant" if says("signature") => Self::WrongKey,
-            "invalid_grant" if says("timeframe") || says("short-lived") => Self::ClockSkew,
+            "invalid_grant" if says("timeframe") || says("short-lived") => Self::ClockSkew(ahead),
             "invalid_grant" if says("audience") => Self::Audience,
-            "invalid_grant" if says("account not found") => Self::AccountNotFound,
+            "invalid_grant" if says("account not found") || says("deleted") => {
+                Self::AccountNotFound
+            }
+            "invalid_grant" | "invalid_client" if says("disabled") => Self::AccountDisabled,
             _ => Self::Refused(reason),
         }
     }
@@ -96,19 +121,24 @@ mod tests {
 
     fn refused(status: u16, error: &str, description: &str) -> TokenError {
         let body = serde_json::json!({"error": error, "error_description": description});
-        TokenError::refused(StatusCode::from_u16(status).unwrap(), body.to_string().as_bytes())
+        let status = StatusCode::from_u16(status).unwrap();
+        TokenError::refused(status, body.to_string().as_bytes(), Some(90))
     }
 
     #[test]
-    fn the_five_refusals() {
+    fn each_refusal_is_told_apart() {
         let timeframe = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a \
                          reasonable timeframe. Check your iat and exp values in the JWT claim.";
         let cases = [
             ("invalid_grant", "Invalid JWT Signature.", TokenError::WrongKey),
-            ("invalid_grant", timeframe, TokenError::ClockSkew),
+            ("invalid_grant", timeframe, TokenError::ClockSkew(Some(90))),
             ("invalid_grant", "Invalid JWT: Failed audience check.", TokenError::Audience),
             ("invalid_grant", "Invalid grant: account not found", TokenError::AccountNotFound),
             ("invalid_scope", "Invalid OAuth scope or ID token audience.", TokenError::Scope),
+            ("invalid_grant", "Account has been deleted", TokenError::AccountNotFound),
+            ("invalid_grant", "Account has been disabled", TokenError::AccountDisabled),
+            ("disabled_client", "The OAuth client was disabled.", TokenError::AccountDisabled),
+            ("unauthorized_client", "Client is unauthorized.", TokenError::Scope),
         ];
         for (error, description, expected) in cases {
             let got = refused(400, error, description);
@@ -119,6 +149,15 @@ mod tests {
                 CallError::Rejected { class: FailClass::Account, .. }
             ));
         }
+    }
+
+    #[test]
+    fn the_skew_is_told_where_it_is_known() {
+        let told = |ahead| TokenError::ClockSkew(ahead).to_string();
+        assert!(told(Some(3_700)).contains("clock is 3700 s ahead of Google's"));
+        assert!(told(Some(-90)).contains("clock is 90 s behind Google's"));
+        assert!(told(None).ends_with("set this machine's clock right"));
+        assert!(told(Some(2)).contains("agree"));
     }
 
     #[test]
@@ -143,7 +182,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_body_is_mapped(body: Vec<u8>) {
-            let error = TokenError::refused(StatusCode::BAD_REQUEST, &body);
+            let error = TokenError::refused(StatusCode::BAD_REQUEST, &body, None);
             prop_assert!(!error.to_string().is_empty());
         }
     }

@@ -13,7 +13,10 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use http::{Request, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, Request, StatusCode,
+    header::{CONTENT_TYPE, DATE},
+};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tryon_core::ports::{Body, Clock, HttpTransport, Secret, SecretName, Secrets, TransportError};
@@ -58,6 +61,10 @@ impl Token {
         &self.project
     }
 
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
+    }
+
     fn lasts(&self, now: DateTime<Utc>, time: TimeDelta) -> bool {
         now + time <= self.expires_at
     }
@@ -79,6 +86,8 @@ pub struct TokenSource {
 #[derive(Debug, Default)]
 struct State {
     token: Option<Arc<Token>>,
+    /// A token was refused: the key it was had for may have been replaced.
+    doubtful: bool,
     /// The last exchange, where it failed, by its number.
     failure: Option<(u64, TokenError)>,
 }
@@ -113,12 +122,12 @@ impl TokenSource {
         {
             return self.standing(&state, LAST).ok_or_else(|| error.clone());
         }
-        let result = self.exchange().await;
+        let result = self.exchange(state.doubtful).await;
         let round = self.rounds.fetch_add(1, Ordering::Relaxed) + 1;
         match result {
             Ok(token) => {
                 let token = Arc::new(token);
-                *state = State { token: Some(token.clone()), failure: None };
+                *state = State { token: Some(token.clone()), ..State::default() };
                 Ok(token)
             }
             Err(error) => {
@@ -133,6 +142,7 @@ impl TokenSource {
         let mut state = self.state.lock().await;
         if state.token.as_ref().is_some_and(|token| token.access == refused.access) {
             state.token = None;
+            state.doubtful = true;
         }
     }
 
@@ -141,14 +151,19 @@ impl TokenSource {
         state.token.clone().filter(|token| token.lasts(now, time))
     }
 
-    /// A refused key may have been replaced in the store: it is read again past the cache, once.
-    async fn exchange(&self) -> Result<Token, TokenError> {
-        let secret = self.secrets.secret(SecretName::ServiceAccount, false).await?;
+    /// A refused key may have been replaced in the store: it is read again past the cache, once. So is
+    /// one whose token was refused.
+    async fn exchange(&self, doubtful: bool) -> Result<Token, TokenError> {
+        let read = |fresh| self.secrets.secret(SecretName::ServiceAccount, fresh);
+        let mut secret = read(false).await?;
+        if doubtful && let Ok(fresh) = read(true).await {
+            secret = fresh;
+        }
         let error = match self.exchange_with(&secret).await {
-            Err(error) if !error.is_retryable() => error,
+            Err(error) if !error.is_retryable() && !doubtful => error,
             result => return result,
         };
-        match self.secrets.secret(SecretName::ServiceAccount, true).await {
+        match read(true).await {
             Ok(fresh) if fresh != secret => self.exchange_with(&fresh).await,
             _ => Err(error),
         }
@@ -180,10 +195,18 @@ impl TokenSource {
         let body =
             whole(body, MOST).await.map_err(|error| TokenError::Unavailable(error.to_string()))?;
         if head.status != StatusCode::OK {
-            return Err(TokenError::refused(head.status, &body));
+            // The call took time, too; what a refused token is off by is more than that.
+            let ahead = date(&head.headers).map(|theirs| (self.clock.now() - theirs).num_seconds());
+            return Err(TokenError::refused(head.status, &body, ahead));
         }
         parse(&body, key, now)
     }
+}
+
+/// When the answer was made, by the clock of who made it.
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
 impl From<TransportError> for TokenError {
@@ -200,15 +223,24 @@ struct Granted {
 }
 
 fn parse(body: &Bytes, key: &ServiceAccountKey, asked: DateTime<Utc>) -> Result<Token, TokenError> {
-    let granted: Granted = serde_json::from_slice(body)
-        .map_err(|_| TokenError::Unavailable("the answer holds no token".to_owned()))?;
-    // Without a word on its life it counts as short.
-    let life = i64::try_from(granted.expires_in.clamp(1, 86_400)).unwrap_or(1);
+    let (access, life) = granted(body)
+        .ok_or_else(|| TokenError::Unavailable("the answer holds no token".to_owned()))?;
     Ok(Token {
-        access: Secret::new(granted.access_token),
+        access,
         project: key.project_id().to_owned(),
         expires_at: asked + TimeDelta::seconds(life),
     })
+}
+
+/// A token, and how many seconds it lives.
+pub(super) fn granted(body: &[u8]) -> Option<(Secret, i64)> {
+    let granted: Granted = serde_json::from_slice(body).ok()?;
+    if granted.access_token.is_empty() {
+        return None;
+    }
+    // Without a word on its life it counts as short.
+    let life = i64::try_from(granted.expires_in.clamp(1, 86_400)).unwrap_or(1);
+    Some((Secret::new(granted.access_token), life))
 }
 
 #[cfg(test)]

@@ -146,3 +146,41 @@ async fn only_the_refused_token_is_dropped() {
     connection.tokens.invalidate(&first).await;
     assert_eq!(access(&connection).await, "token-2");
 }
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_refused_token_the_key_is_read_afresh() {
+    let mut new = key_json();
+    new["project_id"] = json!("another");
+    let secrets = FakeSecrets {
+        key: Mutex::new((key_json().to_string(), new.to_string())),
+        ..FakeSecrets::default()
+    };
+    let connection = Script::of_tokens([]).connection_with(secrets, "");
+    let first = connection.tokens.token().await.unwrap();
+    assert_eq!(first.project(), "sample");
+    connection.tokens.invalidate(&first).await;
+    assert_eq!(connection.tokens.token().await.unwrap().project(), "another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_skew_is_measured_by_the_answer() {
+    let timeframe = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a \
+                     reasonable timeframe. Check your iat and exp values in the JWT claim.";
+    // The machine's clock shows ten.
+    let date = "Mon, 23 Nov 2026 08:58:20 GMT";
+    for (play, ahead) in
+        [(refusal(timeframe).header("date", date), Some(3_700)), (refusal(timeframe), None)]
+    {
+        let script = Script::of_tokens([play]);
+        let error = script.connection().tokens.token().await.unwrap_err();
+        assert_eq!(error, TokenError::ClockSkew(ahead));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_token_is_none() {
+    let empty = || Play::json(200, &json!({"access_token": "", "expires_in": 3_599}));
+    let script = Script::of_tokens([empty(), empty(), empty()]);
+    let error = script.connection().tokens.token().await.unwrap_err();
+    assert!(matches!(error, TokenError::Unavailable(_)), "{error}");
+}
