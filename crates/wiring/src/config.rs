@@ -4,7 +4,7 @@ use tryon_aws::{QueueUrls, Tables, from_env_values};
 use tryon_core::{lane::LaneRules, ports::QueueName, settings::Settings};
 use tryon_lambda::environment::Environment;
 use tryon_postgres::{DatabaseConfig, TlsMode};
-use tryon_providers::google::Auth;
+use tryon_providers::google::{Auth, Host, Region};
 
 /// What every function is told.
 pub(crate) struct Base {
@@ -101,14 +101,36 @@ fn seconds(env: &Environment, name: &str, default: u32) -> u32 {
     env.number(name, default, 1, 7 * 86_400)
 }
 
-pub(crate) fn batch_auth(env: &Environment) -> Auth {
-    match env.optional("GEMINI_BATCH_AUTH") {
-        None | Some("bearer") => Auth::Bearer,
-        Some("api-key") => Auth::ApiKey,
-        Some(_) => {
-            env.fault("GEMINI_BATCH_AUTH: give bearer or api-key");
-            Auth::Bearer
+/// How Google's backends are reached.
+pub(crate) struct GoogleAt {
+    pub(crate) online: Host,
+    pub(crate) batch_auth: Auth,
+    pub(crate) region: Region,
+    /// In place of the service account's own.
+    pub(crate) project: Option<String>,
+}
+
+pub(crate) fn google(env: &Environment) -> GoogleAt {
+    let auth = |name| env.parse(name, Auth::Bearer, "bearer or api-key");
+    let online_auth = auth("GEMINI_ONLINE_AUTH");
+    let online = match env.optional("GEMINI_ONLINE_HOST") {
+        None | Some("vertex") => {
+            if online_auth == Auth::ApiKey {
+                env.fault("GEMINI_ONLINE_AUTH: give bearer, or GEMINI_ONLINE_HOST=developer");
+            }
+            Host::Vertex
         }
+        Some("developer") => Host::Developer(online_auth),
+        Some(_) => {
+            env.fault("GEMINI_ONLINE_HOST: give vertex or developer");
+            Host::Vertex
+        }
+    };
+    GoogleAt {
+        online,
+        batch_auth: auth("GEMINI_BATCH_AUTH"),
+        region: env.parse("VERTEX_REGION", Region::default(), "a region such as us-central1"),
+        project: env.optional("GOOGLE_PROJECT").map(str::to_owned),
     }
 }
 
@@ -116,4 +138,46 @@ pub(crate) fn batch_auth(env: &Environment) -> Auth {
 pub(crate) fn origins(env: &Environment) -> Vec<String> {
     let all = env.optional("PUBLIC_CORS_ORIGINS").unwrap_or_default().split(',');
     all.map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<GoogleAt, String> {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Environment::new(pairs).read(google).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn google_is_reached_as_the_deployment_says() {
+        let plain = read(&[("GOOGLE_PROJECT", "")]).unwrap();
+        assert_eq!((plain.online, plain.batch_auth), (Host::Vertex, Auth::Bearer));
+        assert_eq!((plain.region, plain.project), (Region::default(), None));
+        let told = read(&[
+            ("GEMINI_ONLINE_HOST", "developer"),
+            ("GEMINI_ONLINE_AUTH", "api-key"),
+            ("VERTEX_REGION", "europe-west4"),
+            ("GOOGLE_PROJECT", "shop"),
+        ])
+        .unwrap();
+        assert_eq!(told.online, Host::Developer(Auth::ApiKey));
+        assert_eq!(
+            (told.region.to_string(), told.project.as_deref()),
+            ("europe-west4".to_owned(), Some("shop"))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_said_at_the_start() {
+        for (pairs, fix) in [
+            (&[("GEMINI_ONLINE_HOST", "aws")][..], "GEMINI_ONLINE_HOST: give vertex or developer"),
+            (&[("GEMINI_ONLINE_AUTH", "api-key")], "GEMINI_ONLINE_AUTH: give bearer"),
+            (&[("GEMINI_BATCH_AUTH", "key")], "GEMINI_BATCH_AUTH: give bearer or api-key"),
+            (&[("VERTEX_REGION", "Mars!")], "VERTEX_REGION: give a region"),
+        ] {
+            let error = read(pairs).err().unwrap();
+            assert!(error.contains(fix), "{error}");
+        }
+    }
 }

@@ -9,13 +9,13 @@ use tryon_core::{
 use tryon_lambda::{ImagenHandler, environment::Environment};
 use tryon_providers::{
     ReqwestTransport,
-    google::{Auth, Connection, GeminiBatch, GeminiOnline, Host},
+    google::{Connection, GeminiBatch, GeminiOnline, VertexPredict},
 };
 
 use super::{BUCKET, EVENT_BUS};
 use crate::{
     WiringError,
-    config::{Base, Queues, batch_auth, queues, tables},
+    config::{Base, GoogleAt, Queues, google, queues, tables},
     house::House,
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Told {
     bucket: String,
     bus: String,
     tables: Tables,
-    batch_auth: Auth,
+    google: GoogleAt,
 }
 
 impl Told {
@@ -37,7 +37,7 @@ impl Told {
             bucket: env.text(BUCKET),
             bus: env.text(EVENT_BUS),
             tables: tables(env),
-            batch_auth: batch_auth(env),
+            google: google(env),
         }
     }
 }
@@ -47,17 +47,24 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
     let house = House::new("imagen", told.base).await?;
     let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
     let objects = house.objects(&told.bucket);
+    let GoogleAt { online, batch_auth, region, project } = told.google;
     let google = Connection::new(
         Arc::new(ReqwestTransport::late()),
         Arc::new(house.secrets()),
         house.settings.clone(),
         house.clock.clone(),
-    );
-    let online: Arc<dyn OnlineProvider> =
-        Arc::new(GeminiOnline::new(google.clone(), objects.clone(), Host::Vertex));
+    )
+    .in_project(project);
+    let gemini: Arc<dyn OnlineProvider> =
+        Arc::new(GeminiOnline::new(google.clone(), objects.clone(), online));
+    let predict: Arc<dyn OnlineProvider> =
+        Arc::new(VertexPredict::new(google.clone(), objects.clone(), region));
     let stage = Imagen {
-        batch: Arc::new(GeminiBatch::new(google, objects.clone(), told.batch_auth)),
-        online: BTreeMap::from([(Backend::GeminiOnline, online)]),
+        batch: Arc::new(GeminiBatch::new(google, objects.clone(), batch_auth)),
+        online: BTreeMap::from([
+            (Backend::GeminiOnline, gemini),
+            (Backend::VertexPredict, predict),
+        ]),
         buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects),
     };
     Ok(ImagenHandler::new(Arc::new(stage), queues))
