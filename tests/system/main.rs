@@ -11,7 +11,9 @@
 mod budget;
 mod chain;
 mod deployed;
+mod downloads;
 mod drops;
+mod models;
 mod neighbours;
 mod numbers;
 mod outages;

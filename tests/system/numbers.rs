@@ -10,7 +10,7 @@ use tryon_sandbox::{CallKind, Fault, Rule, When};
 use crate::support::{self, body};
 
 /// What was counted while `work` ran, by name and dimensions; a distribution by how many values it has.
-fn counted(work: impl Future<Output = ()>) -> BTreeMap<String, f64> {
+pub(crate) fn counted(work: impl Future<Output = ()>) -> BTreeMap<String, f64> {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let runtime =

@@ -64,19 +64,14 @@ pub(crate) async fn world_with(
     sandbox: SandboxConfig,
     steps: &'static [Step],
 ) -> World {
+    world_of(WorldConfig { seed, settings, sandbox, steps, ..WorldConfig::default() }).await
+}
+
+/// A world of one's own making, with the usual pictures to ask for.
+pub(crate) async fn world_of(config: WorldConfig) -> World {
     let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(start));
-    let salt = "rollout".to_owned();
-    let config = WorldConfig {
-        seed,
-        settings,
-        sandbox,
-        salt,
-        steps,
-        weigh_results: true,
-        record_events: true,
-        ..WorldConfig::default()
-    };
+    let config = WorldConfig { weigh_results: true, record_events: true, ..config };
     let world = World::new(config, clock).unwrap();
     let canned = Bytes::from_static(CANNED_PHOTO);
     for key in GARMENTS.iter().map(|(key, ..)| *key).chain([PERSON]) {

@@ -24,6 +24,8 @@ pub enum Command {
     Simulate(Simulate),
     /// One picture, in real time, with an explanation
     Render(RenderOne),
+    /// Whether a provider can be reached with the credentials at hand; creates and buys nothing
+    Check(Check),
     /// Which route a user takes at a percentage, and why
     Route(Route),
     /// The HTTP API on this machine, in real time
@@ -94,9 +96,71 @@ pub struct RenderOne {
     /// How long the sandbox takes for the picture, in seconds; left out, as long as Google does
     #[arg(long, value_name = "SECONDS")]
     pub latency: Option<u32>,
+    /// Who draws: the sandbox, or the real Google for real money, without other providers after it
+    #[arg(long, value_enum, default_value_t = GoogleSide::Sandbox, conflicts_with_all = ["latency"])]
+    pub google: GoogleSide,
+    #[command(flatten)]
+    pub live: LiveGoogle,
     /// Where the picture goes; its ending says the format, .jpg or .png
     #[arg(short, long, default_value = "out.jpg", value_name = "FILE")]
     pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[arg(value_enum)]
+    pub provider: Checked,
+    /// Ask the real Google; left out, the sandbox stands in for it
+    #[arg(long)]
+    pub live: bool,
+    #[command(flatten)]
+    pub google: LiveGoogle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Checked {
+    Google,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GoogleSide {
+    Sandbox,
+    Live,
+}
+
+/// How the real Google is reached. Secrets come from files and the environment, never from here.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LiveGoogle {
+    /// Live: the service account's key file; left out, the one that `GOOGLE_APPLICATION_CREDENTIALS` names
+    #[arg(long, value_name = "FILE")]
+    pub google_key_file: Option<PathBuf>,
+    /// Live: a file that holds an API key; left out, the key in `GEMINI_API_KEY`
+    #[arg(long, value_name = "FILE")]
+    pub google_api_key_file: Option<PathBuf>,
+    /// Live: which product draws; left out, Vertex with a key file, the Developer API with an API key
+    #[arg(long, value_enum)]
+    pub google_host: Option<HostArg>,
+    /// Live: how the Developer API is told who asks; left out, by what there is
+    #[arg(long, value_enum)]
+    pub google_auth: Option<AuthArg>,
+    /// Live: where `:predict` models run
+    #[arg(long, value_name = "REGION")]
+    pub google_region: Option<String>,
+    /// Live: a base URL in place of Google's own hosts
+    #[arg(long, value_name = "URL")]
+    pub google_endpoint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HostArg {
+    Vertex,
+    Developer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuthArg {
+    Bearer,
+    ApiKey,
 }
 
 #[derive(Debug, Args)]

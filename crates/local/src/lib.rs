@@ -2,10 +2,12 @@
 //! sandbox of the providers, in real or in virtual time.
 
 pub mod arrivals;
+pub mod check;
 pub mod cli;
 pub mod demo;
 pub mod explain;
 pub mod files;
+pub mod google;
 pub mod interrupt;
 pub mod knobs_file;
 pub mod providers;

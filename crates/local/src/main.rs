@@ -8,8 +8,10 @@ use std::{
 use anyhow::Result;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+use tryon_lambda::environment::Environment;
 use tryon_local::{
-    cli::{Cli, Command},
+    check,
+    cli::{Cli, Command, GoogleSide},
     demo,
     interrupt::{EXIT_CODE, Interrupted},
     providers, render_one, route, serve, simulate,
@@ -17,7 +19,12 @@ use tryon_local::{
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let logs = if matches!(cli.command, Command::Serve(_)) { serve::LOGS } else { "off" };
+    let logs = match &cli.command {
+        Command::Serve(_) => serve::LOGS,
+        // Why the real Google gave no picture is told nowhere else.
+        Command::Render(args) if args.google == GoogleSide::Live => "warn",
+        _ => "off",
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(logs));
     let ansi = io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -41,7 +48,10 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, &mut out)?,
         Command::Simulate(args) => simulate::run(&args, &mut out)?,
-        Command::Render(args) => render_one::run(&args, &mut out)?,
+        Command::Render(args) => {
+            render_one::run(&args, &Environment::of_process(), &mut out)?;
+        }
+        Command::Check(args) => check::run(&args, &Environment::of_process(), &mut out)?,
         Command::Route(args) => route::run(&args, &mut out)?,
         Command::Serve(args) => serve::run(&args, &mut out)?,
         Command::Providers(args) => providers::run(&args, &mut out)?,

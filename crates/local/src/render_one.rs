@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tryon_core::{
     catalogue::Quality,
+    chain::Step,
     lane::Lane,
     memory::TokioClock,
     picture::{Mime, PictureRef},
@@ -23,10 +24,12 @@ use tryon_core::{
     routing::Percent,
     settings::Settings,
 };
+use tryon_lambda::environment::Environment;
 use tryon_sandbox::SandboxConfig;
 
 use crate::{
-    cli, explain, files,
+    check, cli, explain, files,
+    google::{self, Google},
     interrupt::Interrupt,
     run,
     world::{Refused, World, WorldConfig},
@@ -36,12 +39,12 @@ use crate::{
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// Runs the command, writing the explanation to `out`.
-pub fn run(args: &cli::RenderOne, out: &mut impl Write) -> Result<()> {
+pub fn run(args: &cli::RenderOne, environment: &Environment, out: &mut impl Write) -> Result<()> {
     let interrupt = Interrupt::watch()?;
     let format = Format::of(&args.out)?;
     files::check(&args.out).context("-o")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let (world, render) = runtime.block_on(play(args, &interrupt))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (world, render) = runtime.block_on(play(args, environment, &interrupt))?;
     let picture = match &render.status {
         RenderStatus::Succeeded { picture, .. } => Some(picture.clone()),
         _ => None,
@@ -61,20 +64,35 @@ pub fn run(args: &cli::RenderOne, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-async fn play(args: &cli::RenderOne, interrupt: &Interrupt) -> Result<(World, Render)> {
+async fn play(
+    args: &cli::RenderOne,
+    environment: &Environment,
+    interrupt: &Interrupt,
+) -> Result<(World, Render)> {
     ensure!(args.garment.len() <= MAX_GARMENTS, "--garment: give at most {MAX_GARMENTS}");
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
     let seed = clock.now().timestamp_nanos_opt().unwrap_or_default().unsigned_abs();
     let sandbox = SandboxConfig { seed, ..SandboxConfig::default() }.taking(args.latency);
+    let mut settings = Settings {
+        enable_gemini_batch: true,
+        traffic_percent: Percent::FULL,
+        ..Settings::default()
+    };
+    let (mut google, mut steps) = (Google::default(), &Step::ALL[..]);
+    if args.google == cli::GoogleSide::Live {
+        settings = google::settings(&args.live, settings)?;
+        google = google::live(&args.live, environment)?;
+        check::credentials(&google, settings.clone(), clock.clone()).await?;
+        // What the sandbox draws is no picture to fall back on.
+        steps = &[Step::Gemini];
+    }
     let world = World::new(
         WorldConfig {
             seed,
-            settings: Settings {
-                enable_gemini_batch: true,
-                traffic_percent: Percent::FULL,
-                ..Settings::default()
-            },
+            settings,
             sandbox,
+            google,
+            steps,
             weigh_results: false,
             record_events: false,
             ..WorldConfig::default()

@@ -34,7 +34,7 @@ fn section(out: &mut impl Write, title: &str, table: &comfy_table::Table) -> io:
 }
 
 /// A table without lines between its rows, numbers to the right.
-fn table(header: &[&str], text_columns: usize) -> comfy_table::Table {
+pub(crate) fn table(header: &[&str], text_columns: usize) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY).set_header(header.iter().copied());
     for column in table.column_iter_mut().skip(text_columns) {

@@ -24,7 +24,10 @@ use tryon_core::{
 use tryon_lambda::Handler;
 use tryon_sandbox::{Sandbox, SandboxConfig};
 
-use crate::pump::{Mapping, Pump, Schedule};
+use crate::{
+    google::Google,
+    pump::{Mapping, Pump, Schedule},
+};
 
 /// Time limits of the functions and visibility of their queues, as deployed.
 const IMAGEN_TIMEOUT: Duration = Duration::from_secs(240);
@@ -47,6 +50,10 @@ pub struct WorldConfig {
     /// Where the functions read their knobs, where that is not [`World::settings`].
     pub knobs: Option<Arc<dyn SettingsSource>>,
     pub sandbox: SandboxConfig,
+    /// How Google is reached.
+    pub google: Google,
+    /// The models; none for those that ship with the code.
+    pub catalogue: Option<Arc<Catalogue>>,
     /// The salt of the rollout.
     pub salt: String,
     /// What the deployment can run.
@@ -98,6 +105,8 @@ impl Default for WorldConfig {
             settings: Settings::default(),
             knobs: None,
             sandbox: SandboxConfig::default(),
+            google: Google::default(),
+            catalogue: None,
             salt: crate::cli::SALT.to_owned(),
             steps: &Step::ALL,
             pictures_url: PICTURES_URL.to_owned(),

@@ -24,12 +24,13 @@ use tryon_lambda::{
     RouterHandler,
 };
 use tryon_providers::{
-    google::{Auth, Connection, GeminiBatch, GeminiOnline, Host},
+    google::{Connection, GeminiBatch, GeminiOnline, VertexPredict},
     replicate::ReplicateClient,
 };
 use tryon_sandbox::Sandbox;
 
 use super::{Functions, World, WorldConfig, bucket::LocalBucket};
+use crate::google::{Google, Way};
 
 impl World {
     /// Builds a world on `clock`, against a sandbox in this process.
@@ -43,7 +44,10 @@ impl World {
         clock: Arc<dyn Clock>,
         transport: impl FnOnce(&Sandbox) -> Arc<dyn HttpTransport>,
     ) -> Result<Self> {
-        let catalogue = Arc::new(Catalogue::built_in()?);
+        let catalogue = match config.catalogue {
+            Some(catalogue) => catalogue,
+            None => Arc::new(Catalogue::built_in()?),
+        };
         let sandbox = Sandbox::new(config.sandbox.priced_by(&catalogue), clock.clone());
         let chaos = Arc::new(Chaos::seeded(config.seed));
         let queues = Arc::new(MemoryQueues::new(clock.clone(), chaos.clone()));
@@ -64,6 +68,7 @@ impl World {
             board: Arc::default(),
             random: Arc::new(SeededRandom::new(config.seed)),
             transport: transport(&sandbox),
+            google: config.google,
             lanes: LaneRules::default(),
             steps: config.steps,
             salt: config.salt,
@@ -113,6 +118,7 @@ struct Parts {
     board: Arc<MemoryBoard>,
     sandbox: Sandbox,
     transport: Arc<dyn HttpTransport>,
+    google: Google,
     catalogue: Arc<Catalogue>,
     links: Arc<MemoryLinks>,
     lanes: LaneRules,
@@ -220,16 +226,32 @@ impl Parts {
     }
 
     fn imagen(&self) -> Imagen {
-        let key = self.secret(SecretName::ServiceAccount, self.sandbox.service_account_json());
+        let Google { way, host, batch_auth, region } = self.google.clone();
+        let way = way.unwrap_or_else(|| self.to_sandbox());
         let google =
-            Connection::new(self.transport.clone(), key, self.settings.clone(), self.clock.clone());
-        let online: Arc<dyn OnlineProvider> =
-            Arc::new(GeminiOnline::new(google.clone(), self.objects.clone(), Host::Vertex));
+            Connection::new(way.transport, way.secrets, self.settings.clone(), self.clock.clone());
+        let objects = || self.objects.clone();
+        let gemini: Arc<dyn OnlineProvider> =
+            Arc::new(GeminiOnline::new(google.clone(), objects(), host));
+        let predict: Arc<dyn OnlineProvider> =
+            Arc::new(VertexPredict::new(google.clone(), objects(), region));
         Imagen {
             buyer: self.buyer(),
-            online: BTreeMap::from([(Backend::GeminiOnline, online)]),
-            batch: Arc::new(GeminiBatch::new(google, self.objects.clone(), Auth::Bearer)),
+            online: BTreeMap::from([
+                (Backend::GeminiOnline, gemini),
+                (Backend::VertexPredict, predict),
+            ]),
+            batch: Arc::new(GeminiBatch::new(google, objects(), batch_auth)),
         }
+    }
+
+    /// The sandbox in this process, and the keys it takes.
+    fn to_sandbox(&self) -> Way {
+        let account = Secret::new(self.sandbox.service_account_json());
+        let api_key = self.sandbox.api_key().map(|key| (SecretName::ApiKey, Secret::new(key)));
+        let secrets = [(SecretName::ServiceAccount, account)].into_iter().chain(api_key);
+        let secrets = Arc::new(MemorySecrets::new(self.chaos.clone(), secrets));
+        Way { transport: self.transport.clone(), secrets }
     }
 
     fn distributor(&self) -> Distributor {
