@@ -83,7 +83,7 @@ fn self_check(google: &Google, settings: Settings, clock: Arc<dyn Clock>) -> Opt
 }
 
 fn shown(findings: &[Finding]) -> String {
-    let mut table = table(&["what", "state", "more"], 2);
+    let mut table = table(&["what", "state", "more"], 3);
     for Finding { what, state } in findings {
         let (word, more) = match state {
             State::Good(more) => ("good", more),

@@ -1,13 +1,13 @@
 //! An application that behaves like Google's image APIs and like Replicate, in process or on a port:
-//! OAuth tokens, `generateContent` and `:predict` online, batch jobs over files, predictions and their pictures,
-//! with true usage, a bill, and a fault script.
+//! OAuth tokens, `generateContent` and `:predict` online, batch jobs over files, predictions and
+//! their pictures, with true usage, a bill, and a fault script.
 //!
 //! It keeps no clock and no randomness of its own: what it does follows from its [`Clock`], its seed
 //! and the bytes it is sent, so that the same run gives the same answers whatever comes first.
 //!
 //! What is billed: an answer with a picture in full; a refused or empty one for its input and
-//! thinking; a blocked prompt for its input; one of `:predict` by its picture alone; an answer that was lost on its way like any other.
-//! Calls answered with an error status, rows with an error, and jobs that end without results
+//! thinking; a blocked prompt for its input; one of `:predict` by its picture alone; an answer that
+//! was lost on its way like any other. Calls answered with an error status, rows with an error, and jobs that end without results
 //! (failed, expired, cancelled) cost nothing. A prediction is billed at its end: by the picture that
 //! came out, or by the time that its model ran, however it ended.
 
