@@ -9,12 +9,14 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tryon_core::{
     attempt::AttemptState,
     budget::Account,
+    chain::Step,
     lane::Lane,
     money::Micros,
     render::{FailureCode, RenderStatus},
@@ -24,7 +26,7 @@ use tryon_core::{
 };
 use tryon_lambda::{Handler, HandlerError};
 use tryon_local::world::World;
-use tryon_sandbox::{CallKind, Fault, Rule, When};
+use tryon_sandbox::{CallKind, Fault, JobTime, Rule, SandboxConfig, When};
 
 use crate::support;
 
@@ -147,4 +149,36 @@ async fn dropped_at_each_await_point() {
     }
     println!("{polls} await points: {same} with the same end, {unknown} with the money held");
     assert!(unknown > 0, "no drop fell between sending and the answer");
+}
+
+/// Two renders of a batch whose job is slow: rescued near their deadline, the job cancelled.
+async fn rescue_killed_at(fatal: u64) -> (World, u64) {
+    let job_time = JobTime::Fixed(Duration::from_secs(3_000));
+    let sandbox = SandboxConfig { job_time, ..support::quick(1, Vec::new()) };
+    let world = support::world_with(1, support::settings(), sandbox, &[Step::Gemini]).await;
+    let mut body = support::body("batch", "");
+    body["deadline_seconds"] = json!(1_800);
+    play_killed_at(fatal, world, &[body.clone(), body]).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rescue_dropped_at_each_await_point() {
+    let (calm, polls) = rescue_killed_at(u64::MAX).await;
+    let rescues = |world: &World| {
+        world.attempts.attempts().iter().filter(|attempt| attempt.rescue.is_some()).count()
+    };
+    assert_eq!((support::succeeded(&support::renders(&calm)), rescues(&calm)), (2, 2));
+    assert!(polls > 300, "only {polls} await points: what is this test looking at?");
+    let (mut held, mut both) = (0, 0);
+    for fatal in 0..polls {
+        let (world, _) = rescue_killed_at(fatal).await;
+        let renders = support::renders(&world);
+        assert_eq!(support::succeeded(&renders), 2, "killed at {fatal}");
+        // `check_calm` has seen to the grants and the bill; and nobody is rescued twice.
+        assert!(rescues(&world) <= 2, "killed at {fatal}");
+        held += u64::from(support::balance(&world).held > Micros::ZERO);
+        both += u64::from(renders.iter().any(|render| render.costs.len() > 1));
+    }
+    println!("{polls} await points: {held} with money held, {both} with two bills for a render");
+    assert!(held > 0, "no drop fell between sending and the answer");
 }

@@ -1,11 +1,11 @@
 //! What the house says of itself: numbers for alarms, and the status of its budget.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tryon_core::{chain::Step, ports::StatusName};
-use tryon_sandbox::{CallKind, Fault, Rule, When};
+use tryon_sandbox::{CallKind, Fault, JobTime, Rule, SandboxConfig, When};
 
 use crate::support::{self, body};
 
@@ -63,4 +63,51 @@ fn a_day_in_numbers() {
     let fell = [Step::PhotoMaker, Step::Sdxl].map(|step| format!("fallbacks {step}"));
     assert!(fell.iter().any(|name| numbers.get(name) == Some(&1.0)), "{numbers:#?}");
     assert!(numbers["budget_settled google"] > 0.0);
+}
+
+#[test]
+fn an_account_that_is_refused_in_numbers() {
+    let numbers = counted(async {
+        let refused = Rule::new(When::kind(CallKind::Online), Fault::status(403));
+        let world = support::whole_world(1, support::settings(), vec![refused]).await;
+        support::play(&world, &[body("online", "")]).await;
+        support::play_more(&world, &[body("online", "")], "later").await;
+        support::wait(&world, Duration::from_secs(70)).await;
+    });
+    for (name, expected) in [
+        ("provider_calls gemini-online account", 1.0),
+        ("breaker_moves gemini-online opened", 1.0),
+        ("provider_breaker_open gemini-online", 1.0),
+        ("provider_breaker_open gemini-batch", 0.0),
+        ("renders_diverted gemini-online", 1.0),
+        ("renders_accepted legacy online", 1.0),
+    ] {
+        assert_eq!(numbers.get(name), Some(&expected), "{name}: {numbers:#?}");
+    }
+}
+
+#[test]
+fn a_rescue_whose_job_cannot_be_cancelled_in_numbers() {
+    let numbers = counted(async {
+        let deaf = Rule::new(When::kind(CallKind::Cancel), Fault::status(500));
+        let job_time = JobTime::Fixed(Duration::from_secs(7_800));
+        let sandbox = SandboxConfig { job_time, ..support::quick(1, vec![deaf]) };
+        let world = support::world_with(1, support::settings(), sandbox, &[Step::Gemini]).await;
+        let mut patient = body("batch", "");
+        patient["deadline_seconds"] = json!(7_200);
+        support::play(&world, &[patient]).await;
+    });
+    for (name, expected) in [
+        ("rescues granted", 1.0),
+        ("rescues delivered", 1.0),
+        ("duplicate_images granted", 1.0),
+        ("price_drift online", 1.0),
+        ("price_drift batch", 1.0),
+        ("renders_succeeded gemini", 1.0),
+    ] {
+        assert_eq!(numbers.get(name), Some(&expected), "{name}: {numbers:#?}");
+    }
+    for never in ["duplicate_images ungranted", "bills_above_reservation google"] {
+        assert_eq!(numbers.get(never), None, "{never}");
+    }
 }

@@ -1,8 +1,10 @@
 //! Everything goes wrong at once, by chance: throttles, lost acknowledgements, conflicts, duplicates,
 //! overtaking, and a provider with faults of every kind.
 
+use std::time::Duration;
+
 use serde_json::json;
-use tryon_core::{memory::Rates, settings::Settings};
+use tryon_core::{budget::Account, memory::Rates, routing::Route, settings::Settings};
 use tryon_local::world::World;
 use tryon_sandbox::{CallKind, Fault, Rule, When};
 
@@ -87,6 +89,58 @@ async fn nor_is_one_lost_along_the_chain() {
         let half = Settings { traffic_percent: "50".parse().unwrap(), ..settings() };
         storm(seed, support::whole_world(seed, half, faults_of_the_chain()).await).await;
     }
+}
+
+/// A thousand renders of both routes' chains, each kind of call failing one time in twenty, jobs that
+/// stand still for hours among them, so that some are rescued; and an outage of Google on top, which
+/// opens the breaker.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_renders_with_the_breaker_and_rescues() {
+    let mut rules = faults_of_the_chain();
+    let stuck = When::kind(CallKind::Create).probability(0.2);
+    rules.push(Rule::new(stuck, Fault::StickPending { seconds: Some(14_400) }));
+    let outage = When::kind(CallKind::Online);
+    let outage = outage.between(Duration::from_secs(300), Duration::from_secs(600));
+    rules.insert(0, Rule::new(outage, Fault::status(500)));
+    let world = support::whole_world(7, settings(), rules).await;
+    world.chaos.set_rates(Rates::all(150));
+    let bodies: Vec<_> = (0..1_000)
+        .map(|number| {
+            let mut body = body(if number % 3 == 0 { "online" } else { "batch" }, "");
+            body["user_id"] = json!(format!("shopper-{number}"));
+            body["quality"] = json!(if number % 10 == 0 { "4k" } else { "sd" });
+            if number % 3 != 0 {
+                body["deadline_seconds"] = json!(3_600);
+            }
+            body
+        })
+        .collect();
+    let script = async {
+        for (number, body) in bodies.iter().enumerate() {
+            support::accept(&world, body, &format!("key-{number}")).await;
+            world.clock.sleep(Duration::from_secs(1)).await;
+        }
+        support::settle(&world, bodies.len()).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    let renders = support::renders(&world);
+    let rescued =
+        renders.iter().filter(|r| r.rescue.as_ref().is_some_and(|r| r.attempt().is_some()));
+    let rescued = rescued.count();
+    let elsewhere =
+        renders.iter().filter(|r| (r.assigned, r.served) == (Route::Gemini, Route::Legacy)).count();
+    let twice = renders.iter().filter(|render| render.costs.len() > 1).count();
+    let (done, bill) = (support::succeeded(&renders), world.sandbox.bill());
+    println!(
+        "{done} of {} with a picture; {rescued} rescued, {elsewhere} diverted, {twice} with more than \
+         one bill, {} bills, {:?}",
+        renders.len(),
+        bill.charges.len(),
+        support::balance_of(&world, &[Account::Google, Account::Replicate]),
+    );
+    assert!(done > 900 && rescued > 0 && elsewhere > 0);
+    support::check(&world);
 }
 
 fn settings() -> Settings {

@@ -20,7 +20,7 @@ use tryon_core::{
     outcome::{FailClass, Outcome, RenderOutcome},
     picture::Mime,
     ports::{Clock, Objects, QueueName},
-    render::{FailureCode, Render, RenderStatus},
+    render::{FailureCode, Render, RenderStatus, Rescue},
     routing::Percent,
     settings::Settings,
 };
@@ -67,6 +67,20 @@ pub(crate) async fn world_with(
     world_of(WorldConfig { seed, settings, sandbox, steps, ..WorldConfig::default() }).await
 }
 
+/// The whole chain, with so many micro-dollars a day for rescues.
+pub(crate) async fn world_with_rescues(seed: u64, sandbox: SandboxConfig, micros: u64) -> World {
+    let (settings, rescue_budget) = (settings(), Micros::new(micros));
+    let config = WorldConfig {
+        seed,
+        settings,
+        sandbox,
+        steps: &Step::ALL,
+        rescue_budget,
+        ..WorldConfig::default()
+    };
+    world_of(config).await
+}
+
 /// A world of one's own making, with the usual pictures to ask for.
 pub(crate) async fn world_of(config: WorldConfig) -> World {
     let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
@@ -105,6 +119,20 @@ pub(crate) async fn play(world: &World, bodies: &[Value]) -> Vec<Render> {
     renders(world)
 }
 
+/// The same with renders that come after others have ended; their keys begin with `name`.
+pub(crate) async fn play_more(world: &World, bodies: &[Value], name: &str) -> Vec<Render> {
+    let before = renders(world).len();
+    let script = async {
+        for (number, body) in bodies.iter().enumerate() {
+            accept(world, body, &format!("{name}-{number}")).await;
+        }
+        settle(world, before + bodies.len()).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    renders(world)
+}
+
 /// Posts as a client does: again, with the same key, until it is answered.
 pub(crate) async fn accept(world: &World, body: &Value, key: &str) -> RenderId {
     loop {
@@ -121,13 +149,15 @@ pub(crate) async fn accept(world: &World, body: &Value, key: &str) -> RenderId {
 
 /// Waits until `count` renders have ended and nothing is owed or under way.
 pub(crate) async fn settle(world: &World, count: usize) {
+    // A look at many rows takes its time.
+    let pause = Duration::from_secs(if count > 500 { 600 } else { 5 });
     for _ in 0..1_000_000 {
         let rows = renders(world);
         let over = rows.len() == count && rows.iter().all(Render::is_ended);
         if over && world.is_quiet() {
             return;
         }
-        world.clock.sleep(Duration::from_secs(5)).await;
+        world.clock.sleep(pause).await;
     }
     panic!("the world never came to rest: {:#?}", renders(world));
 }
@@ -185,10 +215,30 @@ pub(crate) fn check(world: &World) {
     }
 }
 
+/// Every picture beyond the first that was paid for a render was granted: one after the unknown, one
+/// as a rescue.
+fn check_grants(renders: &[Render], attempts: &[Attempt]) {
+    for render in renders {
+        let mine = |o: &&RenderOutcome| {
+            o.render_id == render.id && matches!(o.outcome, Outcome::Image { .. })
+        };
+        let drawn = attempts.iter().filter(|attempt| attempt.step != Step::Upscale);
+        let pictures = drawn.flat_map(outcomes).filter(mine).count();
+        let rescued = render.rescue.as_ref().and_then(Rescue::attempt).is_some();
+        let granted = usize::from(render.granted.is_some()) + usize::from(rescued);
+        assert!(pictures <= 1 + granted, "{pictures} pictures by {granted} grants: {render:?}");
+        let extra = attempts.iter().filter(|attempt| {
+            attempt.rescue.is_some() && attempt.shares.iter().any(|s| s.render_id == render.id)
+        });
+        assert!(extra.count() <= usize::from(rescued), "rescued without a grant: {render:?}");
+    }
+}
+
 /// The part of it that is about money.
 pub(crate) fn check_money(world: &World) {
     let renders = renders(world);
     let attempts = world.attempts.attempts();
+    check_grants(&renders, &attempts);
     let balance = balance_of(world, &[Account::Google, Account::Replicate]);
     assert_eq!(balance.reserved, Micros::ZERO, "money is still reserved");
     let (mut settled, mut held) = (Micros::ZERO, Micros::ZERO);

@@ -2,11 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use tryon_core::{budget::Account, metrics::TABLE};
+use tryon_core::{budget::Account, catalogue::Catalogue, metrics::TABLE};
 use yaml_serde::Value;
 
 const FUNCTIONS: [&str; 7] =
     ["router", "accumulator", "imagen", "replicate", "distributor", "reconciler", "migrate"];
+
+/// The numbers that somebody is woken for.
+const WATCHED: [&str; 5] = [
+    "bills_above_reservation",
+    "breaker_open",
+    "budget_committed",
+    "duplicate_images",
+    "provider_breaker_open",
+];
 
 fn template() -> Value {
     yaml_serde::from_str(include_str!("../../template.yaml")).unwrap()
@@ -35,6 +44,7 @@ fn dimensions(alarm: &Value) -> Vec<(&str, &Value)> {
 #[test]
 fn alarms_watch_numbers_that_the_functions_print() {
     let template = template();
+    let backends = Catalogue::built_in().unwrap().backends();
     let mut watched = BTreeSet::new();
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         if alarm["Namespace"] != "tryon" {
@@ -52,6 +62,8 @@ fn alarms_watch_numbers_that_the_functions_print() {
             let known = match dimension {
                 "stage" => tagged(value, "Ref") == Some("Stage"),
                 "function" => value.as_str().is_some_and(|value| FUNCTIONS.contains(&value)),
+                "backend" => backends.iter().any(|backend| value == backend.as_str()),
+                "grant" => ["granted", "ungranted"].iter().any(|grant| value == *grant),
                 "account" => Account::ALL.iter().any(|account| value == account.as_str()),
                 other => panic!("{name}: say which values {other} has"),
             };
@@ -59,7 +71,7 @@ fn alarms_watch_numbers_that_the_functions_print() {
         }
         watched.insert(metric);
     }
-    assert_eq!(watched, BTreeSet::from(["breaker_open", "budget_committed"]));
+    assert_eq!(watched, WATCHED.into());
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn batching(c: &mut Criterion) {
     c.bench_function("batch decision, tick", |b| {
         b.iter_batched_ref(
             || open.clone(),
-            |open| open.as_mut().map(|batch| batch.tick(black_box(now))),
+            |open| open.as_mut().map(|batch| batch.tick(black_box(now), 0)),
             BatchSize::SmallInput,
         );
     });

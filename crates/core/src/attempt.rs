@@ -48,8 +48,14 @@ pub struct Attempt {
     /// Until when a prediction may run; none for Google, whose jobs end by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_until: Option<DateTime<Utc>>,
+    /// What rescues may cost on a day, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescue: Option<Micros>,
     /// How often it was put off because nothing had been bought.
     pub waits: u32,
+    /// How often that was because the provider had nothing to give: 429, 503.
+    #[serde(default)]
+    pub busy: u32,
     pub state: AttemptState,
     /// Whether the event of its end is on the bus for certain.
     pub announced: bool,
@@ -97,6 +103,8 @@ pub enum WaitReason {
     Deferred,
     /// The provider asked for patience, or was down before anything was created.
     Provider,
+    /// Nobody was asked: the backend's health breaker is open.
+    Barred,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +116,8 @@ pub enum NeverBought {
     Deferred,
     /// The provider had none until then.
     Expired,
+    /// The backend's health breaker was open.
+    Diverted,
 }
 
 impl Attempt {
@@ -159,6 +169,9 @@ impl Attempt {
                 all(FailClass::Deferred)
             }
             AttemptState::NeverBought { why: NeverBought::Expired, .. } => all(FailClass::Expired),
+            AttemptState::NeverBought { why: NeverBought::Diverted, .. } => {
+                all(FailClass::Diverted)
+            }
             AttemptState::Claimed { .. }
             | AttemptState::Waiting { .. }
             | AttemptState::Sending { .. }

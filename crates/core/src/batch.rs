@@ -7,7 +7,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::plan::{BatchPolicy, Tick, plan_append};
+pub use self::plan::{BatchPolicy, MANY_JOBS, Tick, plan_append};
 use crate::{
     catalogue::BatchKey,
     chain::Step,
@@ -127,7 +127,7 @@ impl Batch {
     pub fn sent(&mut self, now: DateTime<Utc>) {
         self.owes_send = false;
         self.due_at = match self.status {
-            BatchStatus::Open => Some(self.seal_at + plan::GRACE),
+            BatchStatus::Open => Some(self.next_tick(now) + plan::GRACE),
             // Until it is heard of; what waits for money or for Google is heard of late.
             BatchStatus::Sealed => Some(now + plan::STALL),
             _ => None,

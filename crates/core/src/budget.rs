@@ -40,6 +40,9 @@ pub struct Balance {
     pub held: Micros,
     /// Reservations ever granted on this date.
     pub reservations: u64,
+    /// What of all this is for rescues, which have a budget of their own within the account's.
+    #[serde(default)]
+    pub rescues: Micros,
 }
 
 impl Balance {
@@ -99,6 +102,29 @@ impl Balance {
     }
 }
 
+impl Balance {
+    /// The same with what it means for the rescues' part.
+    pub fn after_entry(&self, entry: &LedgerEntry) -> Option<Self> {
+        let next = self.after(entry.movement)?;
+        let Some(budget) = entry.rescue else {
+            return Some(next);
+        };
+        let rescues = match entry.movement {
+            Movement::Reserve { amount, .. } => {
+                Some(self.rescues + amount).filter(|rescues| *rescues <= budget)
+            }
+            Movement::Release { reserved } => self.rescues.checked_sub(reserved),
+            Movement::Settle { reserved, actual } => {
+                self.rescues.checked_sub(reserved).map(|rest| rest + actual)
+            }
+            Movement::Hold { .. } | Movement::Adopt { .. } | Movement::SettleHeld { .. } => {
+                Some(self.rescues)
+            }
+        };
+        Some(Self { rescues: rescues?, ..next })
+    }
+}
+
 /// What the breaker says of a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -144,6 +170,8 @@ pub struct LedgerEntry {
     pub account: Account,
     pub date: NaiveDate,
     pub movement: Movement,
+    /// What rescues may cost on a day, where it is the money of one.
+    pub rescue: Option<Micros>,
 }
 
 #[cfg(test)]
@@ -159,7 +187,7 @@ mod tests {
             reserved: Micros::new(reserved),
             settled: Micros::new(settled),
             held: Micros::new(held),
-            reservations: 0,
+            ..Balance::default()
         }
     }
 
@@ -197,6 +225,30 @@ mod tests {
             micros().prop_map(|held| Movement::Adopt { held }),
             micros().prop_map(|held| Movement::SettleHeld { held }),
         ]
+    }
+
+    #[test]
+    fn rescues_stay_within_their_own_budget_and_give_back_what_they_did_not_need() {
+        let entry = |movement, rescue| LedgerEntry {
+            account: Account::Google,
+            date: NaiveDate::default(),
+            movement,
+            rescue,
+        };
+        let (price, budget) = (Micros::new(400), Some(Micros::new(1_000)));
+        let reserve = Movement::Reserve { amount: price, daily_budget: BUDGET };
+        let one = Balance::default().after_entry(&entry(reserve, budget)).unwrap();
+        let two = one.after_entry(&entry(reserve, budget)).unwrap();
+        assert_eq!(two.rescues, Micros::new(800));
+        assert_eq!(two.after_entry(&entry(reserve, budget)), None, "a third does not fit");
+        let other = two.after_entry(&entry(reserve, None)).unwrap();
+        assert_eq!(other.rescues, two.rescues, "others are not counted");
+        let settle = Movement::Settle { reserved: price, actual: Micros::new(100) };
+        let settled = other.after_entry(&entry(settle, budget)).unwrap();
+        assert_eq!(settled.rescues, Micros::new(500));
+        assert!(settled.after_entry(&entry(reserve, budget)).is_some(), "it fits now");
+        let released = settled.after_entry(&entry(Movement::Release { reserved: price }, budget));
+        assert_eq!(released.unwrap().rescues, Micros::new(100));
     }
 
     proptest! {

@@ -80,7 +80,8 @@ impl Step {
             | FailClass::Cancelled
             | FailClass::Expired
             | FailClass::Deferred
-            | FailClass::Unfunded => 1,
+            | FailClass::Unfunded
+            | FailClass::Diverted => 1,
         }
     }
 }
@@ -131,21 +132,31 @@ pub enum NoEntrance {
 
 /// Where a new render begins: at its own route's first step while there is money for it, else where
 /// `when` sends a Google-bound render on such a day. `funded` says whether an account has money left.
+/// While Google is not `well`, a render for it begins at the legacy route, or later on its own; only
+/// where it can go nowhere else does it wait at Google's door.
 pub fn entrance(
     assigned: Route,
     accept_described: bool,
     available: &[Step],
     when: WhenBudgetExhausted,
+    well: bool,
     funded: impl Fn(Account) -> bool,
 ) -> Result<(Route, Step), NoEntrance> {
     let first = steps(assigned)[0];
     if !available.contains(&first) {
         return Err(NoEntrance::Closed);
     }
+    let open = |step: &Step| available.contains(step) && funded(step.account());
+    if assigned == Route::Gemini && !well {
+        let legacy = Some((Route::Legacy, Step::NanoBanana)).filter(|(_, step)| open(step));
+        let mut after = steps_after(assigned, first, accept_described, available);
+        if let Some(elsewhere) = legacy.or_else(|| Some((assigned, after.find(open)?))) {
+            return Ok(elsewhere);
+        }
+    }
     if funded(first.account()) {
         return Ok((assigned, first));
     }
-    let open = |step: &Step| funded(step.account());
     let instead = match (assigned, when) {
         (Route::Legacy, _) | (Route::Gemini, WhenBudgetExhausted::Reject) => None,
         (Route::Gemini, WhenBudgetExhausted::Legacy) if available.contains(&Step::NanoBanana) => {
@@ -187,7 +198,7 @@ mod tests {
         let replicate = |account| account == Account::Replicate;
         let none = |_: Account| false;
         let begin = |route, described, when, funded: &dyn Fn(Account) -> bool| {
-            entrance(route, described, &Step::ALL, when, funded)
+            entrance(route, described, &Step::ALL, when, true, funded)
         };
         let (google, legacy) = (Route::Gemini, Route::Legacy);
         for when in [Fallback, Legacy, Reject] {
@@ -201,7 +212,27 @@ mod tests {
         assert_eq!(begin(google, false, Fallback, &replicate), Err(NoEntrance::Unfunded));
         assert_eq!(begin(google, false, Legacy, &replicate), Ok((legacy, Step::NanoBanana)));
         assert_eq!(begin(google, true, Reject, &replicate), Err(NoEntrance::Unfunded));
-        let google_alone = entrance(legacy, true, &[Step::Gemini], Fallback, both);
+        let google_alone = entrance(legacy, true, &[Step::Gemini], Fallback, true, both);
         assert_eq!(google_alone, Err(NoEntrance::Closed));
+    }
+
+    #[test]
+    fn while_google_is_not_well_a_render_begins_elsewhere() {
+        use WhenBudgetExhausted::{Fallback, Reject};
+        let begin = |route, described, available: &[Step], funded: &dyn Fn(Account) -> bool| {
+            entrance(route, described, available, Fallback, false, funded)
+        };
+        let (google, legacy) = (Route::Gemini, Route::Legacy);
+        let both = |_: Account| true;
+        let only_google = |account| account == Account::Google;
+        assert_eq!(begin(google, true, &Step::ALL, &both), Ok((legacy, Step::NanoBanana)));
+        assert_eq!(begin(legacy, true, &Step::ALL, &both), Ok((legacy, Step::NanoBanana)));
+        let no_legacy = [Step::Gemini, Step::PhotoMaker];
+        assert_eq!(begin(google, true, &no_legacy, &both), Ok((google, Step::PhotoMaker)));
+        // Nowhere to go: at Google's door it may still be let in.
+        assert_eq!(begin(google, false, &no_legacy, &both), Ok((google, Step::Gemini)));
+        assert_eq!(begin(google, true, &Step::ALL, &only_google), Ok((google, Step::Gemini)));
+        let nothing = entrance(google, true, &Step::ALL, Reject, false, |_| false);
+        assert_eq!(nothing, Err(NoEntrance::Unfunded));
     }
 }

@@ -60,6 +60,8 @@ pub struct LaneRules {
     pub batch_min_deadline: u32,
     /// `BATCH_DEFAULT_DEADLINE_SECONDS`: when Batch was chosen and no deadline given.
     pub batch_default_deadline: u32,
+    /// `RESCUE_LEAD_SECONDS`: how long before its deadline a Batch render is rescued.
+    pub rescue_lead: u32,
 }
 
 impl Default for LaneRules {
@@ -69,6 +71,7 @@ impl Default for LaneRules {
             default_deadline_4k: 300,
             batch_min_deadline: 1_800,
             batch_default_deadline: 86_400,
+            rescue_lead: 300,
         }
     }
 }

@@ -139,6 +139,26 @@ table! {
         "Reserved, settled and held together, as a share of the day's budget.";
     BREAKER_OPEN: 1 = "breaker_open", Level, Count, ["account"],
         "1 while the day's money is spent, else 0.";
+    PROVIDER_CALLS: 2 = "provider_calls", Count, Count, ["backend", "answer"],
+        "Calls that buy, by what they say of the backend: good, busy, failed or account.";
+    PROVIDER_BREAKER_OPEN: 1 = "provider_breaker_open", Level, Count, ["backend"],
+        "1 while a backend's health breaker is open or half-open, else 0.";
+    BREAKER_MOVES: 2 = "breaker_moves", Count, Count, ["backend", "to"],
+        "Times a backend's health breaker was opened or closed, or let one render try.";
+    RENDERS_DIVERTED: 1 = "renders_diverted", Count, Count, ["backend"],
+        "Google-bound renders that began elsewhere because a backend's breaker was open.";
+    CALLS_PUT_OFF: 2 = "calls_put_off", Count, Count, ["backend", "why"],
+        "Calls that were not made: held back for a while (paced), or kept from an open breaker (barred).";
+    PRICE_DRIFT: 1 = "price_drift", Distribution, Count, ["lane"],
+        "What a picture cost by its usage, as a multiple of what the catalogue expects: 1 is as planned.";
+    BILLS_ABOVE_RESERVATION: 1 = "bills_above_reservation", Count, Count, ["account"],
+        "Outcomes that cost more than was reserved for them; settled truthfully all the same.";
+    DUPLICATE_IMAGES: 1 = "duplicate_images", Count, Count, ["grant"],
+        "Pictures paid for a render that had one: granted (a rescue, or after the unknown), or ungranted, which must be 0.";
+    RESCUES: 1 = "rescues", Count, Count, ["what"],
+        "Batch renders granted an online attempt near their deadline (granted), and those that it gave their picture (delivered).";
+    GOOGLE_JOBS: 0 = "google_jobs", Distribution, Count, [],
+        "Open Google jobs, as counted when a batch is due to be sealed.";
     QUEUE_MESSAGES: 1 = "queue_messages", Level, Count, ["queue"],
         "Messages in a queue, delayed ones and those being handled included.";
     DEAD_LETTERS: 1 = "dead_letters", Level, Count, ["queue"],

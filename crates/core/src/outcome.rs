@@ -50,6 +50,8 @@ pub enum FailClass {
     Deferred,
     /// Not bought for lack of budget.
     Unfunded,
+    /// Not bought because the backend's health breaker was open: the provider was not even asked.
+    Diverted,
 }
 
 impl FailClass {
@@ -67,6 +69,7 @@ impl FailClass {
             Self::Expired => "expired",
             Self::Deferred => "deferred",
             Self::Unfunded => "unfunded",
+            Self::Diverted => "diverted",
         }
     }
 }

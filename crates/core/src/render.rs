@@ -5,14 +5,18 @@
 //! the conditional write does.
 
 mod progress;
+mod rescue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::progress::{Applied, ChainRules};
 use self::progress::{SILENCE, STALL};
+pub use self::{
+    progress::{Applied, ChainRules},
+    rescue::Rescue,
+};
 use crate::{
     catalogue::Size,
     chain::{Fidelity, Step},
@@ -65,6 +69,9 @@ pub struct Render {
     /// The attempt of unknown outcome after which one more purchase was granted; one at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted: Option<AttemptId>,
+    /// Whether it is to be rescued from its batch, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescue: Option<Rescue>,
     /// What each attempt cost, once known.
     pub costs: BTreeMap<AttemptId, Micros>,
     pub owed: BTreeSet<Owed>,
@@ -180,6 +187,7 @@ impl Render {
             wait_until: self.wait_until(rules),
             run_until: self.run_until,
             buy_before: self.give_up_at,
+            rescue: self.rescue.as_ref().and_then(Rescue::attempt) == Some(&self.own_attempt()),
         }
     }
 

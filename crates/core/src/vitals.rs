@@ -1,7 +1,18 @@
-//! How a backend has been answering: calls and failures by the minute, and what was made of them.
+//! How a backend has been answering: calls and what came of them by the minute, and what was made of
+//! that.
+
+mod breaker;
+mod pace;
+
+use std::ops::AddAssign;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    breaker::{Admission, Breaker, BreakerRules, Gate, Probe, Sign},
+    pace::TRIES,
+};
 
 /// How many minutes are remembered, the current one included.
 pub const MINUTES: u64 = 10;
@@ -14,8 +25,8 @@ pub struct Vitals {
     /// The last [`MINUTES`] in which there were calls, the oldest first.
     pub minutes: Vec<Minute>,
     pub breaker: Breaker,
-    /// Until when somebody alone may try whether the backend is back.
-    pub probe_until: Option<DateTime<Utc>>,
+    /// Who alone may try whether the backend is back.
+    pub probe: Option<Probe>,
 }
 
 /// A minute's calls.
@@ -23,21 +34,37 @@ pub struct Vitals {
 pub struct Minute {
     /// Whole minutes since the epoch.
     pub number: u64,
-    pub calls: u64,
-    /// Those of the calls that failed.
-    pub failures: u64,
+    pub tally: Tally,
 }
 
-/// Whether calls to a backend are let through.
+/// Calls, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "breaker", rename_all = "snake_case")]
-pub enum Breaker {
-    #[default]
-    Closed,
-    Open {
-        since: DateTime<Utc>,
-        until: DateTime<Utc>,
-    },
+pub struct Tally {
+    pub calls: u64,
+    /// Those that failed for good.
+    pub failures: u64,
+    /// Those that were asked to slow down (429, 503).
+    pub throttled: u64,
+    /// Those that repeated a call from which nothing had come.
+    pub retries: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.throttled = self.throttled.saturating_add(other.throttled);
+        self.retries = self.retries.saturating_add(other.retries);
+    }
+}
+
+impl Tally {
+    /// Calls that were no repetition: each is one thing that was wanted.
+    pub const fn begun(&self) -> u64 {
+        let first = self.calls.saturating_sub(self.retries);
+        // What began before the minutes that are looked at may end within them.
+        if first > self.failures { first } else { self.failures }
+    }
 }
 
 impl Minute {
@@ -48,8 +75,26 @@ impl Minute {
 
     /// Whether it is among the last [`MINUTES`].
     pub fn is_recent(&self, now: DateTime<Utc>) -> bool {
+        self.is_among(MINUTES, now)
+    }
+
+    /// Whether it is among the last `minutes`, the current one included.
+    fn is_among(&self, minutes: u64, now: DateTime<Utc>) -> bool {
         let age = Self::number_of(now).checked_sub(self.number);
-        age.is_some_and(|age| age < MINUTES)
+        age.is_some_and(|age| age < minutes)
+    }
+}
+
+impl Vitals {
+    /// What came of the calls in the last `minutes`.
+    pub fn within(&self, minutes: u64, now: DateTime<Utc>) -> Tally {
+        self.sum(|minute| minute.is_among(minutes, now))
+    }
+
+    fn sum(&self, counts: impl Fn(&Minute) -> bool) -> Tally {
+        let mut sum = Tally::default();
+        self.minutes.iter().filter(|minute| counts(minute)).for_each(|minute| sum += minute.tally);
+        sum
     }
 }
 
@@ -60,8 +105,15 @@ mod tests {
     #[test]
     fn the_last_ten_minutes_are_recent_whatever_a_row_says() {
         let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(100);
-        let recent = |number| Minute { number, calls: 1, failures: 0 }.is_recent(now);
+        let recent = |number| Minute { number, tally: Tally::default() }.is_recent(now);
         let numbers = [90, 91, 100, 101, u64::MAX];
         assert_eq!(numbers.map(recent), [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_ends_was_begun() {
+        let tally = Tally { calls: 10, failures: 3, throttled: 8, retries: 6 };
+        assert_eq!(tally.begun(), 4);
+        assert_eq!(Tally { retries: 9, ..tally }.begun(), 3);
     }
 }

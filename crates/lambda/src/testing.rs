@@ -10,15 +10,15 @@ use tryon_core::{
     contract::fixtures::{canned_jpeg, rules, start},
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects,
-        MemoryQueues, MemorySettings, Rule, SeededRandom, TokioClock,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth, MemoryLinks,
+        MemoryObjects, MemoryQueues, MemorySettings, Rule, SeededRandom, TokioClock,
     },
     picture::Mime,
     ports::Objects,
     render::ChainRules,
     routing::Percent,
     settings::Settings,
-    stages::{Courier, Reconciler, Report, Router, RouterConfig},
+    stages::{Courier, Pulse, Reconciler, Report, Router, RouterConfig},
 };
 
 /// An event of the repository's `events/`.
@@ -46,6 +46,7 @@ pub(crate) struct House {
     pub(crate) objects: Arc<MemoryObjects>,
     pub(crate) links: Arc<MemoryLinks>,
     pub(crate) settings: Arc<MemorySettings>,
+    pub(crate) health: Arc<MemoryHealth>,
     /// What it can run.
     pub(crate) available: &'static [Step],
 }
@@ -65,6 +66,7 @@ impl House {
             objects: Arc::new(MemoryObjects::new(chaos.clone())),
             links: Arc::new(MemoryLinks::new("https://pictures.test", b"secret", clock.clone())),
             settings: Arc::new(MemorySettings::new(settings())),
+            health: Arc::new(MemoryHealth::new(chaos.clone())),
             available: rules().available,
             chaos,
             clock,
@@ -87,6 +89,7 @@ impl House {
             objects: self.objects.clone(),
             links: self.links.clone(),
             ledger: Arc::new(MemoryAttempts::new(self.chaos.clone())),
+            pulse: Pulse::new(self.health.clone(), self.clock.clone()),
             backlogs: self.queues.clone(),
             settings: self.settings.clone(),
             clock: self.clock.clone(),
@@ -118,6 +121,7 @@ impl House {
             backlogs: self.queues.clone(),
             settings: self.settings.clone(),
             board: Arc::new(MemoryBoard::default()),
+            health: self.health.clone(),
             clock: self.clock.clone(),
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
         }

@@ -15,9 +15,10 @@ use tryon_core::{
     catalogue::Catalogue,
     chain::Step,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects,
-        MemoryQueues, MemorySettings,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth, MemoryLinks,
+        MemoryObjects, MemoryQueues, MemorySettings,
     },
+    money::Micros,
     ports::{Clock, QueueName, SettingsSource},
     settings::Settings,
 };
@@ -62,6 +63,8 @@ pub struct WorldConfig {
     pub pictures_url: String,
     /// How many renders a user may have in an hour.
     pub hourly_limit: u32,
+    /// What rescues may cost on a day.
+    pub rescue_budget: Micros,
     /// Keep of result pictures only what they weigh, so that long runs stay flat.
     pub weigh_results: bool,
     /// Keep every event, for whoever wants to look at them afterwards.
@@ -92,6 +95,7 @@ pub struct World {
     pub links: Arc<MemoryLinks>,
     pub settings: Arc<MemorySettings>,
     pub board: Arc<MemoryBoard>,
+    pub health: Arc<MemoryHealth>,
     pub sandbox: Sandbox,
     pub catalogue: Arc<Catalogue>,
     pub functions: Functions,
@@ -111,6 +115,7 @@ impl Default for WorldConfig {
             steps: &Step::ALL,
             pictures_url: PICTURES_URL.to_owned(),
             hourly_limit: u32::MAX,
+            rescue_budget: Micros::new(10_000_000),
             weigh_results: false,
             record_events: false,
         }

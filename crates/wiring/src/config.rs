@@ -1,7 +1,7 @@
 //! What the functions are told at deploy, in the groups in which they need it.
 
 use tryon_aws::{QueueUrls, Tables, from_env_values};
-use tryon_core::{lane::LaneRules, ports::QueueName, settings::Settings};
+use tryon_core::{lane::LaneRules, money::Micros, ports::QueueName, settings::Settings};
 use tryon_lambda::environment::Environment;
 use tryon_postgres::{DatabaseConfig, TlsMode};
 use tryon_providers::google::{Auth, Host, Region};
@@ -82,19 +82,23 @@ pub(crate) fn lanes(env: &Environment) -> LaneRules {
     let rules = LaneRules::default();
     LaneRules {
         default_deadline: seconds(env, "DEFAULT_DEADLINE_SECONDS", rules.default_deadline),
-        batch_min_deadline: batch_min_deadline(env),
         batch_default_deadline: seconds(
             env,
             "BATCH_DEFAULT_DEADLINE_SECONDS",
             rules.batch_default_deadline,
         ),
-        ..rules
+        ..later_lanes(env)
     }
 }
 
-/// The shortest deadline that Batch can keep, in seconds; whoever opens a try must know it.
-pub(crate) fn batch_min_deadline(env: &Environment) -> u32 {
-    seconds(env, "BATCH_MIN_DEADLINE_SECONDS", LaneRules::default().batch_min_deadline)
+/// As far as whoever opens another try must know them.
+pub(crate) fn later_lanes(env: &Environment) -> LaneRules {
+    let rules = LaneRules::default();
+    LaneRules {
+        batch_min_deadline: seconds(env, "BATCH_MIN_DEADLINE_SECONDS", rules.batch_min_deadline),
+        rescue_lead: seconds(env, "RESCUE_LEAD_SECONDS", rules.rescue_lead),
+        ..rules
+    }
 }
 
 fn seconds(env: &Environment, name: &str, default: u32) -> u32 {
@@ -132,6 +136,15 @@ pub(crate) fn google(env: &Environment) -> GoogleAt {
         region: env.parse("VERTEX_REGION", Region::default(), "a region such as us-central1"),
         project: env.optional("GOOGLE_PROJECT").map(str::to_owned),
     }
+}
+
+/// What rescues may cost on a UTC day.
+pub(crate) fn rescue_budget(env: &Environment) -> Micros {
+    let text = env.optional("RESCUE_DAILY_BUDGET_USD").unwrap_or("10");
+    text.parse().unwrap_or_else(|error| {
+        env.fault(format!("RESCUE_DAILY_BUDGET_USD: {error}"));
+        Micros::ZERO
+    })
 }
 
 /// Origins whose pages may call the API, between commas.

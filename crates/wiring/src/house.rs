@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use tryon_aws::{
-    Clients, DynamoAttempts, EventBridgeBus, ParameterSecrets, ParameterSettings, Parameters,
-    S3Links, S3Objects, SqsQueues, Tables,
+    Clients, DynamoAttempts, DynamoHealth, EventBridgeBus, ParameterSecrets, ParameterSettings,
+    Parameters, S3Links, S3Objects, SqsQueues, Tables,
 };
 use tryon_core::{
     catalogue::Catalogue,
     chain::Step,
+    lane::LaneRules,
+    money::Micros,
     ports::{Clock, Random},
     render::ChainRules,
     settings::WhenBudgetExhausted,
-    stages::{Buyer, Courier},
+    stages::{Buyer, Courier, Pulse},
 };
 use tryon_lambda::{
     bootstrap,
@@ -86,6 +88,14 @@ impl House {
         Arc::new(DynamoAttempts::new(clients, tables, clock, self.random.clone()))
     }
 
+    pub(crate) fn health(&self, table: String) -> Arc<DynamoHealth> {
+        Arc::new(DynamoHealth::new(self.clients.clone(), table))
+    }
+
+    pub(crate) fn pulse(&self, table: String) -> Pulse {
+        Pulse::new(self.health(table), self.clock.clone())
+    }
+
     /// Reads no secret and connects to nothing yet: a function starts without waiting for others.
     pub(crate) async fn database(&self, at: DatabaseAt) -> Result<Arc<Database>, WiringError> {
         let secret = Arc::new(DatabaseSecret(Arc::new(self.secrets().with_database(at.secret))));
@@ -106,7 +116,7 @@ impl House {
         database: &Arc<Database>,
         queues: &Arc<SqsQueues>,
         bus: &Arc<EventBridgeBus>,
-        batch_min_deadline: u32,
+        lanes: LaneRules,
     ) -> Courier {
         Courier {
             renders: database.clone(),
@@ -117,7 +127,8 @@ impl House {
             catalogue: self.catalogue.clone(),
             rules: Arc::new(ChainRules {
                 available: &Step::ALL,
-                batch_min_deadline,
+                batch_min_deadline: lanes.batch_min_deadline,
+                rescue_lead: lanes.rescue_lead,
                 when_budget_exhausted: WhenBudgetExhausted::default(),
                 catalogue: self.catalogue.clone(),
             }),
@@ -130,6 +141,7 @@ impl House {
         queues: &Arc<SqsQueues>,
         bus: Arc<EventBridgeBus>,
         objects: Arc<S3Objects>,
+        rescue_budget: Micros,
     ) -> Buyer {
         Buyer {
             attempts,
@@ -140,6 +152,7 @@ impl House {
             clock: self.clock.clone(),
             random: self.random.clone(),
             catalogue: self.catalogue.clone(),
+            rescue_budget,
         }
     }
 }

@@ -56,7 +56,7 @@ fn does_not_follow(
     entry: LedgerEntry,
     budget_table: &str,
 ) -> Result<Tried, PortError> {
-    let LedgerEntry { account, date, movement } = entry;
+    let LedgerEntry { account, date, movement, .. } = entry;
     let none = Item::new();
     let balance = item::to_balance(row.unwrap_or(&none), account)
         .map_err(|unreadable| unreadable.in_row(budget_table, &date.to_string()))?;

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tryon_core::{
     catalogue::Backend,
     ports::{PortError, ProviderHealth},
-    vitals::{MINUTES, Minute, Vitals},
+    vitals::{MINUTES, Minute, Tally, Vitals},
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 use crate::{Clients, errors::port_error};
 
 const BREAKER: &str = "breaker";
-const PROBE_UNTIL: &str = "probe_until";
+const PROBE: &str = "probe";
 
 /// The health of backends, a row each. A minute is counted in one of [`MINUTES`] places in turn, so
 /// that a row stays small and counting needs no reading.
@@ -48,26 +48,31 @@ impl ProviderHealth for DynamoHealth {
         &self,
         backend: Backend,
         now: DateTime<Utc>,
-        calls: u64,
-        failures: u64,
+        tally: Tally,
     ) -> Result<(), PortError> {
         let minute = Minute::number_of(now);
-        let [name, all, failed] = places(minute % MINUTES);
-        let add = (format!("ADD {all} :calls, {failed} :failures"), format!("{name} = :minute"));
+        let slot = minute % MINUTES;
+        let name = place("minute", slot);
+        let places = parts(tally).map(|(part, _)| (place(part, slot), part));
+        let adding = places.each_ref().map(|(place, part)| format!("{place} :{part}")).join(", ");
+        let setting =
+            places.each_ref().map(|(place, part)| format!("{place} = :{part}")).join(", ");
+        let add = (format!("ADD {adding}"), format!("{name} = :minute"));
         let begin = (
-            format!("SET {name} = :minute, {all} = :calls, {failed} = :failures"),
+            format!("SET {name} = :minute, {setting}"),
             format!("attribute_not_exists({name}) OR {name} < :minute"),
         );
         // Somebody else may begin the minute in between. Where all three are refused, a later minute
         // has the place.
         for (expression, condition) in [&add, &begin, &add] {
-            let update = self
+            let mut update = self
                 .update(backend)
                 .update_expression(expression)
                 .condition_expression(condition)
-                .expression_attribute_values(":minute", number(minute))
-                .expression_attribute_values(":calls", number(calls))
-                .expression_attribute_values(":failures", number(failures));
+                .expression_attribute_values(":minute", number(minute));
+            for (part, count) in parts(tally) {
+                update = update.expression_attribute_values(format!(":{part}"), number(count));
+            }
             if is_done(update).await? {
                 break;
             }
@@ -92,10 +97,10 @@ impl ProviderHealth for DynamoHealth {
     async fn change(&self, backend: Backend, vitals: &Vitals) -> Result<bool, PortError> {
         let update = self
             .update(backend)
-            .update_expression("SET version = :next, breaker = :breaker, probe_until = :probe")
+            .update_expression("SET version = :next, breaker = :breaker, probe = :probe")
             .expression_attribute_values(":next", number(vitals.version + 1))
             .expression_attribute_values(":breaker", text(json(&vitals.breaker)?))
-            .expression_attribute_values(":probe", text(json(&vitals.probe_until)?));
+            .expression_attribute_values(":probe", text(json(&vitals.probe)?));
         let update = if vitals.version == 0 {
             update.condition_expression("attribute_not_exists(version)")
         } else {
@@ -116,27 +121,41 @@ async fn is_done(update: UpdateItemFluentBuilder) -> Result<bool, PortError> {
     }
 }
 
-/// Where a minute is counted: which minute it is, its calls, its failures.
-fn places(slot: u64) -> [String; 3] {
-    ["minute", "calls", "failures"].map(|part| format!("{part}_{slot}"))
+/// What is counted, by name.
+const fn parts(tally: Tally) -> [(&'static str, u64); 4] {
+    [
+        ("calls", tally.calls),
+        ("failures", tally.failures),
+        ("throttled", tally.throttled),
+        ("retries", tally.retries),
+    ]
+}
+
+/// Where a part of a minute is counted.
+fn place(part: &str, slot: u64) -> String {
+    format!("{part}_{slot}")
 }
 
 fn to_vitals(item: &Item) -> Result<Vitals, Unreadable> {
     let mut minutes = Vec::new();
     for slot in 0..MINUTES {
-        let [name, all, failed] = places(slot);
-        if let Some(minute) = number_of(item, &name)? {
-            let calls = number_of(item, &all)?.unwrap_or_default();
-            let failures = number_of(item, &failed)?.unwrap_or_default();
-            minutes.push(Minute { number: minute, calls, failures });
+        let count = |part| number_of(item, &place(part, slot));
+        if let Some(number) = count("minute")? {
+            let tally = Tally {
+                calls: count("calls")?.unwrap_or_default(),
+                failures: count("failures")?.unwrap_or_default(),
+                throttled: count("throttled")?.unwrap_or_default(),
+                retries: count("retries")?.unwrap_or_default(),
+            };
+            minutes.push(Minute { number, tally });
         }
     }
     minutes.sort_by_key(|minute| minute.number);
     let Some(version) = number_of(item, VERSION)? else {
         return Ok(Vitals { minutes, ..Vitals::default() });
     };
-    let (breaker, probe_until) = (parsed(item, BREAKER)?, parsed(item, PROBE_UNTIL)?);
-    Ok(Vitals { version, minutes, breaker, probe_until })
+    let (breaker, probe) = (parsed(item, BREAKER)?, parsed(item, PROBE)?);
+    Ok(Vitals { version, minutes, breaker, probe })
 }
 
 fn parsed<T: DeserializeOwned>(item: &Item, name: &str) -> Result<T, Unreadable> {

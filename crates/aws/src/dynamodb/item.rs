@@ -97,6 +97,7 @@ pub(super) fn to_balance(item: &Item, account: Account) -> Result<Balance, Unrea
         settled: Micros::new(part("settled_micros")?),
         held: Micros::new(part("held_micros")?),
         reservations: part("reservations")?,
+        rescues: Micros::new(part(RESCUES)?),
     };
     // The one that the cap is kept by.
     if Micros::new(part("committed_micros")?) == balance.committed() {
@@ -105,6 +106,9 @@ pub(super) fn to_balance(item: &Item, account: Account) -> Result<Balance, Unrea
         Err(Unreadable::Differs(column(account, "committed_micros")))
     }
 }
+
+/// What of an account's money is for rescues; there once there was one.
+pub(super) const RESCUES: &str = "rescues_micros";
 
 /// The name of an account's attribute in a day's row.
 pub(super) fn column(account: Account, part: &str) -> String {

@@ -12,7 +12,7 @@ use tryon_core::{
 };
 
 use super::{
-    item::{self, column},
+    item::{self, RESCUES, column},
     number, text, unbuilt,
 };
 use crate::{Clients, errors::port_error};
@@ -64,7 +64,14 @@ pub(super) fn update(table: &str, entry: LedgerEntry) -> Result<Update, PortErro
     let (condition, bound) = condition(entry.account, entry.movement);
     let mut expression = Vec::new();
     let mut update = Update::builder();
-    for (part, change) in changes(entry.movement) {
+    let mut conditions = vec![condition];
+    if let (Some(budget), Movement::Reserve { amount, .. }) = (entry.rescue, entry.movement) {
+        let (condition, room) = rescue_condition(&of(RESCUES), budget, amount);
+        conditions.push(condition);
+        update = update.expression_attribute_values(":room", room);
+    }
+    let rescues = entry.rescue.map(|_| (RESCUES, rescues_change(entry.movement)));
+    for (part, change) in changes(entry.movement).into_iter().chain(rescues) {
         expression.push(format!("{} :{part}", of(part)));
         update = update.expression_attribute_values(format!(":{part}"), number(change));
     }
@@ -72,7 +79,7 @@ pub(super) fn update(table: &str, entry: LedgerEntry) -> Result<Update, PortErro
         .table_name(table)
         .key("date", text(entry.date.to_string()))
         .update_expression(format!("ADD {}", expression.join(", ")))
-        .condition_expression(condition)
+        .condition_expression(conditions.join(" AND "))
         .expression_attribute_values(":bound", bound)
         .return_values_on_condition_check_failure(AllOld)
         .build()
@@ -100,6 +107,28 @@ fn changes(movement: Movement) -> [(&'static str, i128); 5] {
     ]
 }
 
+/// What a rescue's movement adds to the part that is kept within a budget of its own.
+fn rescues_change(movement: Movement) -> i128 {
+    let of = |amount: Micros| i128::from(amount.get());
+    match movement {
+        Movement::Reserve { amount, .. } => of(amount),
+        Movement::Release { reserved } => -of(reserved),
+        Movement::Settle { reserved, actual } => of(actual) - of(reserved),
+        Movement::Hold { .. } | Movement::Adopt { .. } | Movement::SettleHeld { .. } => 0,
+    }
+}
+
+/// That a rescue of `amount` fits, with the value of `:room`.
+fn rescue_condition(rescues: &str, budget: Micros, amount: Micros) -> (String, AttributeValue) {
+    match budget.checked_sub(amount) {
+        Some(room) => {
+            let fits = format!("(attribute_not_exists({rescues}) OR {rescues} <= :room)");
+            (fits, number(room.get()))
+        }
+        None => (format!("{rescues} < :room"), number(0)),
+    }
+}
+
 /// When a movement follows from the row, with the value of `:bound`. Conditions know no arithmetic,
 /// so a reservation asks for the headroom that is left below the cap once it is made.
 fn condition(account: Account, movement: Movement) -> (String, AttributeValue) {
@@ -110,7 +139,7 @@ fn condition(account: Account, movement: Movement) -> (String, AttributeValue) {
             match daily_budget.percent(CAP_PERCENT).checked_sub(amount) {
                 Some(headroom) => {
                     let fits =
-                        format!("attribute_not_exists({committed}) OR {committed} <= :bound");
+                        format!("(attribute_not_exists({committed}) OR {committed} <= :bound)");
                     (fits, number(headroom.get()))
                 }
                 // Dearer than the whole day: met by no row, and answered like any other that is not.

@@ -136,8 +136,12 @@ fn held_money_counts_as_spent_after_seven_days_and_not_before() {
     assert!(held().settle_held(at(since + days(7) - 1)).is_err());
     let write = held().settle_held(at(since + days(7))).unwrap();
     let spent = Movement::SettleHeld { held: Micros::new(94_000) };
-    let expected =
-        LedgerEntry { account: Account::Google, date: start().date_naive(), movement: spent };
+    let expected = LedgerEntry {
+        account: Account::Google,
+        date: start().date_naive(),
+        movement: spent,
+        rescue: None,
+    };
     assert_eq!(write.ledger, Some(expected));
     let unknown = FailClass::Unknown;
     assert_eq!(classes(&write.attempt), Some(vec![(unknown, PRICES[0]), (unknown, PRICES[1])]));

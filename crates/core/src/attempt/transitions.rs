@@ -133,6 +133,7 @@ impl Attempt {
         };
         let mut next = self;
         next.waits += 1;
+        next.busy += u32::from(why == WaitReason::Provider);
         Ok(next.write(AttemptState::Waiting { until, why }, Some(until + GRACE), Some(movement)))
     }
 
@@ -292,6 +293,7 @@ impl Attempt {
             account: self.account,
             date: self.date,
             movement,
+            rescue: self.rescue,
         });
         self.version += 1;
         self.state = state;

@@ -12,6 +12,13 @@ pub(super) const STALL: TimeDelta = TimeDelta::seconds(600);
 /// How long a job may run without news before its end is asked for again.
 pub(super) const SILENCE: TimeDelta = TimeDelta::hours(1);
 
+/// From so many open jobs on, whose limit at Google is 100, batches stay open.
+pub const MANY_JOBS: u64 = 90;
+/// What a batch is left of its first render's time, however many jobs are open.
+const TIME_FOR_JOB: TimeDelta = TimeDelta::minutes(30);
+/// How long a batch that stays open for others' sake goes on before it is looked at again.
+pub(super) const CROWDED: TimeDelta = TimeDelta::seconds(15);
+
 /// When a batch is full or late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchPolicy {
@@ -103,10 +110,28 @@ impl Batch {
         self.input_bytes + bytes <= policy.max_input_bytes
     }
 
-    /// What a tick at `now` finds: sealed, still early, or nothing to do.
-    pub fn tick(&mut self, now: DateTime<Utc>) -> Tick {
+    /// Whether the time alone would seal it.
+    pub fn is_late(&self, now: DateTime<Utc>) -> bool {
+        self.status == BatchStatus::Open && now >= self.seal_at
+    }
+
+    /// When a tick should look at it again.
+    pub fn next_tick(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        if self.is_late(now) { now + CROWDED } else { self.seal_at }
+    }
+
+    /// Until when it can stay open for others' sake.
+    fn latest_seal(&self) -> DateTime<Utc> {
+        let earliest = self.orders.iter().map(|order| order.wait_until).min();
+        earliest.map_or(self.seal_at, |earliest| earliest - TIME_FOR_JOB)
+    }
+
+    /// What a tick at `now` finds while so many jobs are open: sealed, still early, or nothing to do.
+    pub fn tick(&mut self, now: DateTime<Utc>, jobs: u64) -> Tick {
         match self.status {
-            BatchStatus::Open if now >= self.seal_at => {
+            BatchStatus::Open
+                if self.is_late(now) && (jobs < MANY_JOBS || now >= self.latest_seal()) =>
+            {
                 self.seal(SealReason::Time, now);
                 Tick::Sealed
             }
@@ -121,7 +146,7 @@ impl Batch {
 pub enum Tick {
     /// The time had come; the row must be written.
     Sealed,
-    /// Delays are whole seconds and capped: the tick sends itself again.
+    /// Delays are whole seconds and capped, or too many jobs are open: the tick sends itself again.
     Early,
     /// Count or bytes were first.
     Closed,

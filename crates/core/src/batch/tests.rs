@@ -87,12 +87,26 @@ fn nothing_to_add_changes_nothing() {
 #[test]
 fn a_tick_seals_on_time_and_only_what_is_open() {
     let mut batch = opened();
-    assert_eq!((batch.tick(at(44)), batch.clone()), (Tick::Early, opened()));
-    assert_eq!(batch.tick(at(45)), Tick::Sealed);
+    assert_eq!((batch.tick(at(44), 0), batch.clone()), (Tick::Early, opened()));
+    assert_eq!(batch.tick(at(45), 0), Tick::Sealed);
     assert_eq!(batch.sealed, Some(Seal { at: at(45), reason: SealReason::Time }));
     assert_eq!((batch.owes_send, batch.due_at), (true, Some(at(105))));
     let sealed = batch.clone();
-    assert_eq!((batch.tick(at(46)), batch), (Tick::Closed, sealed));
+    assert_eq!((batch.tick(at(46), 0), batch), (Tick::Closed, sealed));
+}
+
+#[test]
+fn near_googles_limit_only_count_bytes_or_the_first_deadline_seal() {
+    let mut batch = opened();
+    let wait_until = batch.orders[0].wait_until;
+    assert_eq!(batch.tick(at(45), MANY_JOBS), Tick::Early);
+    assert_eq!(batch.next_tick(at(45)), at(60), "looked at again");
+    batch.sent(at(45));
+    assert_eq!(batch.due_at, Some(at(120)), "nobody else need look after it");
+    assert_eq!(batch.clone().tick(at(60), MANY_JOBS - 1), Tick::Sealed);
+    let last = wait_until - TimeDelta::minutes(30);
+    assert_eq!(batch.clone().tick(last - TimeDelta::seconds(1), MANY_JOBS), Tick::Early);
+    assert_eq!(batch.tick(last, MANY_JOBS), Tick::Sealed);
 }
 
 #[test]

@@ -5,7 +5,11 @@ mod instead;
 mod prediction;
 mod price;
 
-use std::{collections::BTreeMap, fmt, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Range,
+};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -73,14 +77,20 @@ pub enum Backend {
     Replicate,
 }
 
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Backend {
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::GeminiOnline => "gemini-online",
             Self::GeminiBatch => "gemini-batch",
             Self::VertexPredict => "vertex-predict",
             Self::Replicate => "replicate",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -252,6 +262,11 @@ impl Catalogue {
             }),
             Account::Replicate => self.predictions().map(|(_, model)| model.maximum()).min(),
         }
+    }
+
+    /// Google's backends that some entry uses.
+    pub fn backends(&self) -> BTreeSet<Backend> {
+        self.entry.values().flat_map(|entry| entry.online.into_iter().chain(entry.batch)).collect()
     }
 
     pub fn entries(&self) -> impl Iterator<Item = (&EntryId, &Entry)> {

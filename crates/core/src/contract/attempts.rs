@@ -24,6 +24,7 @@ impl<T: Attempts + Ledger> Books for T {}
 pub async fn suite(attempts: &dyn Books) {
     rows_come_back_as_they_went_in(attempts).await;
     a_thousand_reservations_admit_exactly_forty_five(attempts).await;
+    rescues_are_admitted_by_a_budget_of_their_own(attempts).await;
     forty_batches_racing_never_pass_the_cap(attempts).await;
     a_bill_is_settled_once(attempts).await;
     a_conflict_moves_no_money(attempts).await;
@@ -101,6 +102,38 @@ pub async fn rows_come_back_as_they_went_in(attempts: &dyn Books) {
     let announced = write(attempts, settled.announced().unwrap()).await;
     assert_eq!(announced.version, 6);
     assert_eq!(parts(balance(attempts, now).await), (0, 4, 0));
+}
+
+pub async fn rescues_are_admitted_by_a_budget_of_their_own(attempts: &dyn Books) {
+    let now = day(130);
+    let rescue = |n| Attempt { rescue: Some(cents(55)), ..attempt(n, &[cents(10)]) };
+    let racers = (0..100).map(|i| async move {
+        let draft = rescue(12_000 + i);
+        attempts.write(&draft.open(BUDGET, now, lease(now))).await.unwrap()
+    });
+    let met = join_all(racers).await;
+    assert_eq!(met.iter().filter(|met| **met == Written::Done).count(), 5, "of $0.55");
+    let full = balance(attempts, now).await;
+    assert_eq!((parts(full), full.rescues), ((50, 0, 0), cents(50)));
+    let refused = met.iter().filter(|met| **met != Written::Done);
+    for met in refused {
+        assert!(matches!(met, Written::NoHeadroom(balance) if *balance == full), "{met:?}");
+    }
+    // Others are not kept from buying, nor counted.
+    open(attempts, 12_200, cents(10), now).await;
+    assert_eq!(balance(attempts, now).await.rescues, cents(50));
+    // What one did not need is another's.
+    let first = (0..100).zip(&met).find(|(_, met)| **met == Written::Done).unwrap().0;
+    let claimed = attempts.get(&rescue(12_000 + first).id).await.unwrap().unwrap();
+    let sending = write(attempts, claimed.sending(now).unwrap()).await;
+    let outcomes = bill(&sending, cents(4));
+    write(attempts, sending.settled(outcomes, now).unwrap()).await;
+    assert_eq!(balance(attempts, now).await.rescues, cents(44));
+    let next = rescue(12_300).open(BUDGET, now, lease(now));
+    assert_eq!(attempts.write(&next).await, Ok(Written::Done));
+    let dearer = Attempt { rescue: Some(cents(9)), ..rescue(12_301) };
+    let met = attempts.write(&dearer.open(BUDGET, now, lease(now))).await;
+    assert!(matches!(met, Ok(Written::NoHeadroom(_))), "{met:?}");
 }
 
 pub async fn a_thousand_reservations_admit_exactly_forty_five(attempts: &dyn Books) {
@@ -201,7 +234,7 @@ pub async fn a_movement_that_does_not_follow_is_broken(attempts: &dyn Books) {
     ] {
         let mut write = claimed.clone().sending(now).unwrap();
         let date = now.date_naive();
-        write.ledger = Some(LedgerEntry { account: Account::Google, date, movement });
+        write.ledger = Some(LedgerEntry { account: Account::Google, date, movement, rescue: None });
         let met = attempts.write(&write).await;
         assert!(matches!(met, Err(PortError::Broken(_))), "{movement:?}: {met:?}");
     }

@@ -12,7 +12,7 @@ use crate::{
     batch::{Batch, BatchPolicy, BatchStatus, SealReason, Tick},
     catalogue::BatchKey,
     chain::Step,
-    ids::RenderId,
+    ids::{JobName, RenderId},
     messages::RenderOrder,
     ports::{Batches, Inserted, Random, Renders},
     render::RenderStatus,
@@ -34,6 +34,7 @@ pub async fn suite(store: Store<'_>) {
     what_was_gathered_is_not_gathered_again(store).await;
     what_does_not_wait_is_left_out(store).await;
     keys_do_not_mix(store).await;
+    batches_whose_job_is_not_done_are_counted(store).await;
     a_sealed_batch_takes_no_more(store).await;
     an_update_needs_the_version_it_read(store).await;
     many_clients_lose_and_overfill_nothing(store).await;
@@ -158,11 +159,31 @@ pub async fn keys_do_not_mix(store: Store<'_>) {
     assert!(one.id == again.id && one.id != other.id);
 }
 
+pub async fn batches_whose_job_is_not_done_are_counted(store: Store<'_>) {
+    let orders = store.accept(2_195..2_196).await;
+    let mut batch = store.append(&key("jobs"), orders).await.remove(0);
+    let before = store.batches.jobs().await.unwrap();
+    batch.seal(SealReason::Time, batch.seal_at);
+    let job = || JobName::from("batches/k3v8");
+    let steps = [
+        (None, 0),
+        (Some(BatchStatus::Submitted { job: job(), at: start() }), 1),
+        (Some(BatchStatus::Processing { job: job(), at: start() }), 1),
+        (Some(BatchStatus::Completed { at: start() }), 0),
+    ];
+    for (status, more) in steps {
+        assert!(status.is_none_or(|status| batch.advance(status, start())));
+        assert_eq!(store.batches.update(&batch).await, Ok(true));
+        batch = store.stored(&batch).await;
+        assert_eq!(store.batches.jobs().await, Ok(before + more), "{:?}", batch.status);
+    }
+}
+
 pub async fn a_sealed_batch_takes_no_more(store: Store<'_>) {
     let orders = store.accept(2_190..2_193).await;
     let key = key("sealed");
     let mut batch = store.append(&key, orders[..1].to_vec()).await.remove(0);
-    assert_eq!(batch.tick(batch.seal_at), Tick::Sealed);
+    assert_eq!(batch.tick(batch.seal_at, 0), Tick::Sealed);
     assert_eq!(store.batches.update(&batch).await, Ok(true));
     let next = store.append(&key, orders[1..2].to_vec()).await.remove(0);
     assert_ne!(next.id, batch.id);

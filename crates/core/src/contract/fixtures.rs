@@ -66,6 +66,7 @@ pub fn rules() -> ChainRules {
     ChainRules {
         available: &[Step::Gemini],
         batch_min_deadline: 1_800,
+        rescue_lead: 300,
         when_budget_exhausted: WhenBudgetExhausted::Fallback,
         catalogue: catalogue(),
     }
@@ -155,6 +156,7 @@ fn accepted(n: u64, lane: Lane, deadline_seconds: i64) -> Render {
         google_failed: false,
         interim: None,
         granted: None,
+        rescue: None,
         costs: [].into(),
         owed: [].into(),
         due_at: None,
@@ -187,7 +189,9 @@ pub fn attempt(n: u64, prices: &[Micros]) -> Attempt {
         date: start().date_naive(),
         left_out: Vec::new(),
         run_until: None,
+        rescue: None,
         waits: 0,
+        busy: 0,
         state: AttemptState::Claimed { lease_until: start() },
         announced: false,
         due_at: None,

@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 
-use super::fixtures::start;
+use super::fixtures::{render_id, start};
 use crate::{
     catalogue::Backend,
     ports::ProviderHealth,
-    vitals::{Breaker, MINUTES, Minute, Vitals},
+    vitals::{Breaker, MINUTES, Minute, Probe, Tally, Vitals},
 };
 
 /// Everything below, on one empty store.
@@ -23,36 +23,41 @@ pub async fn calls_are_counted_by_the_minute(health: &dyn ProviderHealth) {
     assert_eq!(health.read(backend, now).await, Ok(Vitals::default()));
     let minutes = async |now| {
         let vitals = health.read(backend, now).await.unwrap();
-        assert_eq!((vitals.version, vitals.breaker), (0, Breaker::Closed));
-        let part = |minute: Minute| (minute.number - first, minute.calls, minute.failures);
+        assert_eq!((vitals.version, vitals.breaker), (0, Breaker::default()));
+        let part = |Minute { number, tally }: Minute| {
+            assert_eq!((tally.throttled, tally.retries), (tally.calls * 10, tally.calls * 100));
+            (number - first, tally.calls, tally.failures)
+        };
         vitals.minutes.into_iter().map(part).collect::<Vec<_>>()
     };
     for (seconds, calls, failures) in [(0, 1, 0), (59, 2, 1), (60, 3, 3)] {
-        health.record(backend, now + TimeDelta::seconds(seconds), calls, failures).await.unwrap();
+        let at = now + TimeDelta::seconds(seconds);
+        health.record(backend, at, tally(calls, failures)).await.unwrap();
     }
     assert_eq!(minutes(now + TimeDelta::minutes(1)).await, [(0, 3, 1), (1, 3, 3)]);
     let last = now + TimeDelta::minutes(i64::try_from(MINUTES).unwrap());
     assert_eq!(minutes(last).await, [(1, 3, 3)], "the oldest is forgotten");
-    health.record(backend, last, 5, 4).await.unwrap();
+    health.record(backend, last, tally(5, 4)).await.unwrap();
     assert_eq!(minutes(last).await, [(1, 3, 3), (MINUTES, 5, 4)]);
     // By somebody whose call took long.
-    health.record(backend, now, 9, 9).await.unwrap();
+    health.record(backend, now, tally(9, 9)).await.unwrap();
     assert_eq!(minutes(last).await, [(1, 3, 3), (MINUTES, 5, 4)]);
 }
 
 pub async fn calls_counted_at_once_are_all_there(health: &dyn ProviderHealth) {
     let (backend, now) = (Backend::GeminiBatch, start());
-    let racers = (0..40).map(|i| health.record(backend, now, 1, i % 2));
+    let racers = (0..40).map(|i| health.record(backend, now, tally(1, i % 2)));
     assert!(join_all(racers).await.into_iter().all(|met| met.is_ok()));
     let vitals = health.read(backend, now).await.unwrap();
     let number = Minute::number_of(now);
-    assert_eq!(vitals.minutes, [Minute { number, calls: 40, failures: 20 }]);
+    assert_eq!(vitals.minutes, [Minute { number, tally: tally(40, 20) }]);
 }
 
 pub async fn the_first_change_wins(health: &dyn ProviderHealth) {
     let (backend, now) = (Backend::Replicate, start());
-    let breaker = Breaker::Open { since: now, until: now + TimeDelta::minutes(1) };
-    let opened = Vitals { breaker, probe_until: Some(now), ..Vitals::default() };
+    let breaker = Breaker::Open { since: now, until: now + TimeDelta::minutes(1), times: 3 };
+    let probe = Some(Probe { render_id: render_id(1), until: now });
+    let opened = Vitals { breaker, probe, ..Vitals::default() };
     let racers = (0..10).map(|_| health.change(backend, &opened));
     let met = join_all(racers).await;
     assert_eq!(met.iter().filter(|met| **met == Ok(true)).count(), 1);
@@ -60,11 +65,16 @@ pub async fn the_first_change_wins(health: &dyn ProviderHealth) {
     let stored = health.read(backend, now).await.unwrap();
     assert_eq!(stored, Vitals { version: 1, ..opened.clone() });
     // Counting is no change, and a change counts nothing.
-    health.record(backend, now, 2, 1).await.unwrap();
-    let closed = Vitals { breaker: Breaker::Closed, probe_until: None, ..stored };
+    health.record(backend, now, tally(2, 1)).await.unwrap();
+    let closed = Vitals { breaker: Breaker::Closed { since: Some(now) }, probe: None, ..stored };
     assert_eq!(health.change(backend, &closed).await, Ok(true));
     assert_eq!(health.change(backend, &closed).await, Ok(false));
     let stored = health.read(backend, now).await.unwrap();
-    assert_eq!((stored.version, stored.breaker, stored.probe_until), (2, Breaker::Closed, None));
+    assert_eq!((stored.version, stored.breaker, &stored.probe), (2, closed.breaker, &None));
     assert_eq!(stored.minutes.len(), 1);
+}
+
+/// With parts that can be told apart.
+const fn tally(calls: u64, failures: u64) -> Tally {
+    Tally { calls, failures, throttled: calls * 10, retries: calls * 100 }
 }

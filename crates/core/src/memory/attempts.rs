@@ -106,7 +106,7 @@ impl State {
         }
         if let Some(entry) = write.ledger {
             let row = self.ledger.entry((entry.date, entry.account)).or_default();
-            *row = match (row.after(entry.movement), entry.movement) {
+            *row = match (row.after_entry(&entry), entry.movement) {
                 (Some(next), _) => next,
                 (None, Movement::Reserve { .. }) => return Ok(Written::NoHeadroom(*row)),
                 (None, movement) => {

@@ -158,6 +158,14 @@ impl Batches for MemoryDatabase {
         self.chaos.call(Call::BatchCount, |_| Ok(lock(&self.tables).open.len() as u64)).await
     }
 
+    async fn jobs(&self) -> Result<u64, PortError> {
+        let has_job = |batch: &&Batch| {
+            matches!(batch.status, BatchStatus::Submitted { .. } | BatchStatus::Processing { .. })
+        };
+        let count = |_| Ok(lock(&self.tables).batches.all().filter(has_job).count() as u64);
+        self.chaos.call(Call::BatchCount, count).await
+    }
+
     async fn update(&self, batch: &Batch) -> Result<bool, PortError> {
         self.chaos
             .call(Call::BatchUpdate, |fate| {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     catalogue::Backend,
     ports::{PortError, ProviderHealth},
-    vitals::{Minute, Vitals},
+    vitals::{Minute, Tally, Vitals},
 };
 
 /// The health of backends.
@@ -36,8 +36,7 @@ impl ProviderHealth for MemoryHealth {
         &self,
         backend: Backend,
         now: DateTime<Utc>,
-        calls: u64,
-        failures: u64,
+        tally: Tally,
     ) -> Result<(), PortError> {
         let effect = |_| {
             let mut rows = lock(&self.rows);
@@ -45,11 +44,8 @@ impl ProviderHealth for MemoryHealth {
             let number = Minute::number_of(now);
             minutes.retain(|minute| minute.is_recent(now) || minute.number > number);
             match minutes.binary_search_by_key(&number, |minute| minute.number) {
-                Ok(at) => {
-                    minutes[at].calls += calls;
-                    minutes[at].failures += failures;
-                }
-                Err(at) => minutes.insert(at, Minute { number, calls, failures }),
+                Ok(at) => minutes[at].tally += tally,
+                Err(at) => minutes.insert(at, Minute { number, tally }),
             }
             Ok(())
         };
@@ -73,7 +69,7 @@ impl ProviderHealth for MemoryHealth {
                 return Ok(false);
             }
             row.version += 1;
-            (row.breaker, row.probe_until) = (vitals.breaker, vitals.probe_until);
+            (row.breaker, row.probe) = (vitals.breaker, vitals.probe.clone());
             Ok(true)
         };
         self.chaos.call(Call::HealthChange, effect).await

@@ -33,6 +33,9 @@ pub enum PipelineEvent {
     /// Sent by the reconciler: the render's give-up time has passed.
     #[serde(rename = "render.overdue")]
     Overdue { shard: u32, render_id: RenderId },
+    /// Sent by the reconciler: the render's deadline is near, and its batch is not done.
+    #[serde(rename = "render.rescue")]
+    Rescue { shard: u32, render_id: RenderId },
 }
 
 impl WireMessage for PipelineEvent {
@@ -45,6 +48,7 @@ impl WireMessage for PipelineEvent {
         "replicate.render.completed",
         "replicate.render.failed",
         "render.overdue",
+        "render.rescue",
     ];
 }
 
@@ -103,6 +107,7 @@ impl PipelineEvent {
             Self::PredictionCompleted(_) => "replicate.render.completed",
             Self::PredictionFailed(_) => "replicate.render.failed",
             Self::Overdue { .. } => "render.overdue",
+            Self::Rescue { .. } => "render.rescue",
         }
     }
 
@@ -114,7 +119,7 @@ impl PipelineEvent {
             | Self::Failed(e)
             | Self::PredictionCompleted(e)
             | Self::PredictionFailed(e) => e.shard,
-            Self::Overdue { shard, .. } => *shard,
+            Self::Overdue { shard, .. } | Self::Rescue { shard, .. } => *shard,
         }
     }
 }

@@ -37,6 +37,9 @@ pub struct RenderOrder {
     pub run_until: DateTime<Utc>,
     /// Nothing is bought for it from here on: the render's give-up time.
     pub buy_before: DateTime<Utc>,
+    /// Bought beside a batch that is not done, within the day's budget for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rescue: bool,
 }
 
 impl RenderOrder {

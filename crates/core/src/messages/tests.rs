@@ -94,7 +94,7 @@ fn to_replicate() -> [ToReplicate; 5] {
     ]
 }
 
-fn pipeline_events() -> [PipelineEvent; 7] {
+fn pipeline_events() -> [PipelineEvent; 8] {
     [
         PipelineEvent::of(AttemptEventKind::Submitted, event(Some("batches/1"), Vec::new())),
         PipelineEvent::of(AttemptEventKind::Processing, event(Some("batches/1"), Vec::new())),
@@ -103,6 +103,7 @@ fn pipeline_events() -> [PipelineEvent; 7] {
         PipelineEvent::of(AttemptEventKind::PredictionCompleted, event(None, outcomes())),
         PipelineEvent::of(AttemptEventKind::PredictionFailed, event(None, Vec::new())),
         PipelineEvent::Overdue { shard: 0, render_id: RenderId::from("r") },
+        PipelineEvent::Rescue { shard: 0, render_id: RenderId::from("r") },
     ]
 }
 
@@ -190,7 +191,7 @@ fn what_the_distributor_is_told() {
     for event in pipeline_events() {
         assert_eq!(kind(&event), event.name());
     }
-    assert_eq!(pipeline_events().map(|event| event.shard()), [3, 3, 3, 3, 3, 3, 0]);
+    assert_eq!(pipeline_events().map(|event| event.shard()), [3, 3, 3, 3, 3, 3, 0, 0]);
 }
 
 #[test]

@@ -2,19 +2,21 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::PortError;
-use crate::{catalogue::Backend, vitals::Vitals};
+use crate::{
+    catalogue::Backend,
+    vitals::{Tally, Vitals},
+};
 
 /// How the backends have been answering.
 #[async_trait]
 pub trait ProviderHealth: Send + Sync + std::fmt::Debug {
-    /// Adds calls, and how many of them failed, to the minute of `now`. A count, not an account: a
-    /// lost acknowledgement may count twice, and what comes minutes late is left out.
+    /// Adds calls to the minute of `now`. A count, not an account: a lost acknowledgement may count
+    /// twice, and what comes minutes late is left out.
     async fn record(
         &self,
         backend: Backend,
         now: DateTime<Utc>,
-        calls: u64,
-        failures: u64,
+        tally: Tally,
     ) -> Result<(), PortError>;
     /// What is known at `now`; the default where nothing is.
     async fn read(&self, backend: Backend, now: DateTime<Utc>) -> Result<Vitals, PortError>;

@@ -84,6 +84,8 @@ pub trait Batches: Send + Sync + std::fmt::Debug {
     async fn get(&self, id: &BatchId) -> Result<Option<Batch>, PortError>;
     /// How many batches are open to more renders.
     async fn open(&self) -> Result<u64, PortError>;
+    /// How many batches have a job at Google that is not done.
+    async fn jobs(&self) -> Result<u64, PortError>;
     /// Replaces the row if it still has `version`, which becomes one more.
     async fn update(&self, batch: &Batch) -> Result<bool, PortError>;
     /// Rows whose `due_at` lies at or before `now`, the longest due first.

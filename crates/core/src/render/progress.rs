@@ -31,6 +31,8 @@ pub struct ChainRules {
     pub available: &'static [Step],
     /// With less time than this to its deadline a retry goes Online, in seconds.
     pub batch_min_deadline: u32,
+    /// How long before its deadline a Batch render is rescued, in seconds.
+    pub rescue_lead: u32,
     /// The knob `when-budget-exhausted` as it stands.
     pub when_budget_exhausted: WhenBudgetExhausted,
     /// Says which model takes the place of one that is gone.
@@ -88,7 +90,12 @@ impl Render {
             {
                 self.go_on(attempt, *class, now, rules);
             }
-            Outcome::Failed { .. } => self.settle_due(),
+            Outcome::Failed { class } => {
+                if *class == FailClass::Unknown {
+                    self.unknown_beside(attempt);
+                }
+                self.settle_due();
+            }
         }
         Applied::Changed
     }
@@ -190,7 +197,7 @@ impl Render {
         self.due_at = match (self.owed.is_empty(), self.is_ended()) {
             (true, true) if self.open_attempts.is_empty() => None,
             (true, true) => self.due_at,
-            (true, false) => Some(self.give_up_at),
+            (true, false) => Some(self.rescue_at().unwrap_or(self.give_up_at).min(self.give_up_at)),
             (false, _) => self.due_at.or(Some(self.give_up_at)),
         };
     }
@@ -204,10 +211,15 @@ impl Render {
     fn step_after(&self, class: FailClass, rules: &ChainRules) -> Option<(Route, Step)> {
         let along = self.next_step(rules).map(|step| (self.served, step));
         let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
-        if self.step != Step::Gemini || !unfunded {
+        if self.step != Step::Gemini || !unfunded && class != FailClass::Diverted {
             return along;
         }
-        match rules.when_budget_exhausted {
+        // A breaker sends those that are on their way where the router sends those that arrive.
+        let when = match class {
+            FailClass::Diverted => WhenBudgetExhausted::Legacy,
+            _ => rules.when_budget_exhausted,
+        };
+        match when {
             WhenBudgetExhausted::Reject => None,
             WhenBudgetExhausted::Legacy
                 if !self.google_failed && rules.available.contains(&Step::NanoBanana) =>
@@ -230,10 +242,12 @@ impl Render {
         }
         let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
         let instead = self.instead(class, now, rules);
-        self.google_failed |= self.step == Step::Gemini && !unfunded && instead.is_none();
+        let asked = !unfunded && class != FailClass::Diverted;
+        self.google_failed |= self.step == Step::Gemini && asked && instead.is_none();
         let code =
             if unfunded { FailureCode::BudgetExhausted } else { FailureCode::ProviderUnavailable };
-        if class == FailClass::Unknown && self.granted.is_some() {
+        let granted = self.granted.clone();
+        if !self.may_buy_on(attempt, class) {
             return self.settle_for_less(code, now);
         }
         if let Some(entry) = instead {
@@ -244,10 +258,9 @@ impl Render {
         } else if let Some((route, step)) = self.step_after(class, rules) {
             self.go_to(route, step);
         } else {
+            // Nothing was bought by it.
+            self.granted = granted;
             return self.settle_for_less(code, now);
-        }
-        if class == FailClass::Unknown {
-            self.granted = Some(attempt.clone());
         }
         self.open_try(now, rules);
     }
@@ -309,6 +322,7 @@ impl Render {
             self.run_until = self.turn_ends(now, rules);
         }
         self.to_join = self.lane == Lane::Batch && self.step == Step::Gemini;
+        self.plan_rescue(now, rules);
         if !self.to_join {
             self.open_attempts.insert(self.own_attempt());
         }
@@ -342,7 +356,7 @@ impl Render {
         }
     }
 
-    fn owe(&mut self, owed: Owed, now: DateTime<Utc>) {
+    pub(super) fn owe(&mut self, owed: Owed, now: DateTime<Utc>) {
         self.owed.insert(owed);
         let soon = now + GRACE;
         // The end may not wait for a send.

@@ -14,6 +14,7 @@ use crate::{
 mod chain;
 mod model;
 mod models;
+mod rescue;
 
 const WHOLE_CHAIN: &[Step] = &[Step::Gemini, Step::PhotoMaker, Step::Sdxl];
 /// The deadline and give-up time of an Online fixture.
@@ -305,7 +306,7 @@ fn someone_looks_after_it_soon_while_something_is_owed() {
     assert_eq!(accepted.due_at, Some(at(60)));
     let standing = handed_on(accepted, at(1));
     assert_eq!(standing.due_at, Some(at(301)));
-    assert_eq!(batched().due_at, Some(batched().give_up_at), "its batch is looked after");
+    assert_eq!(batched().due_at, batched().rescue_at(), "its batch is looked after until then");
 
     let mut render = standing;
     let (open, won) = (render.own_attempt(), image(&render, 0));

@@ -14,7 +14,7 @@ use crate::{
     catalogue::BatchKey,
     ids::BatchId,
     messages::{RenderOrder, ToAccumulator, encode},
-    metrics::{BATCH_FILL, BATCHES_SEALED, SEAL_SECONDS},
+    metrics::{BATCH_FILL, BATCHES_SEALED, GOOGLE_JOBS, SEAL_SECONDS},
     polling::delay_until,
     ports::{Batches, Clock, Outgoing, Queue, QueueName, Random, SettingsSource},
 };
@@ -79,7 +79,8 @@ impl Accumulator {
             let Some(mut batch) = self.batches.get(id).await? else {
                 return Err(StageError::reject(format!("batch {id} does not exist")));
             };
-            match batch.tick(self.clock.now()) {
+            let jobs = if batch.is_late(self.clock.now()) { self.jobs().await? } else { 0 };
+            match batch.tick(self.clock.now(), jobs) {
                 Tick::Sealed => {
                     if !self.batches.update(&batch).await? {
                         continue;
@@ -96,6 +97,12 @@ impl Accumulator {
         Err(StageError::retry(format!("batch {id} is busy")))
     }
 
+    async fn jobs(&self) -> Result<u64, StageError> {
+        let jobs = self.batches.jobs().await?;
+        GOOGLE_JOBS.record([], jobs as f64);
+        Ok(jobs)
+    }
+
     /// Sends what the batches owe: a seal tick while open, the batch itself once sealed.
     async fn deliver(&self, batches: Vec<Batch>) -> Result<(), StageError> {
         let owing: Vec<Batch> = batches.into_iter().filter(|batch| batch.owes_send).collect();
@@ -105,7 +112,7 @@ impl Accumulator {
             if batch.status == BatchStatus::Open {
                 let tick = ToAccumulator::Seal { batch_id: batch.id.clone() };
                 let body = encode(&tick).map_err(StageError::reject)?;
-                ticks.push(Outgoing::delayed(body, delay_until(now, batch.seal_at)));
+                ticks.push(Outgoing::delayed(body, delay_until(now, batch.next_tick(now))));
             } else {
                 let body = encode(&submission(batch, 0)).map_err(StageError::reject)?;
                 sealed.push(Outgoing::now(body));

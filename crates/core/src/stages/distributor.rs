@@ -1,5 +1,7 @@
 //! Records outcomes, opens the next try or step, and alone ends renders.
 
+mod numbers;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -8,17 +10,15 @@ use chrono::TimeDelta;
 use super::{Consumer, Courier, Invocation, StageError, courier::ROUNDS};
 use crate::{
     batch::BatchStatus,
-    chain::Step,
     ids::{BatchId, JobName, RenderId},
     messages::{AttemptEvent, PipelineEvent},
-    metrics::{
-        ATTEMPTS_FAILED, FALLBACKS, RENDER_COST, RENDER_SECONDS, RENDERS_FAILED, RENDERS_SUCCEEDED,
-    },
     money::Micros,
-    outcome::{Outcome, RenderOutcome},
+    outcome::RenderOutcome,
     ports::{Batches, Clock, Renders, SettingsSource},
-    render::{Applied, ChainRules, Render, RenderStatus},
+    render::{Applied, ChainRules, Render},
 };
+
+use self::numbers::{Before, Change};
 
 /// The `distributor` stage.
 #[derive(Debug)]
@@ -100,6 +100,15 @@ impl Distributor {
                 let now = self.clock.now();
                 self.change(&[render_id], |render| render.overdue(now)).await.map(drop)
             }
+            PipelineEvent::Rescue { render_id, .. } => {
+                let now = self.clock.now();
+                self.change(&[render_id], |render| {
+                    let entry = self.courier.catalogue.get(&render.entry);
+                    render.rescued(now, entry.is_some_and(|entry| entry.online.is_some()))
+                })
+                .await
+                .map(drop)
+            }
         }
     }
 
@@ -130,9 +139,9 @@ impl Distributor {
             }
         };
         // The batch row is closed last: until then it is what asks for this news again.
-        for id in renders.await? {
-            if let Some(Outcome::Failed { class }) = by_render.get(&id).map(|told| &told.outcome) {
-                ATTEMPTS_FAILED.count([class.as_str()], 1);
+        for change in renders.await? {
+            if let Some(told) = by_render.get(&change.render_id) {
+                change.tell_outcome(&event.attempt_id, &told.outcome);
             }
         }
         batch.await.map(drop)
@@ -144,7 +153,7 @@ impl Distributor {
         &self,
         ids: &[RenderId],
         step: impl Fn(&mut Render) -> Applied,
-    ) -> Result<Vec<RenderId>, StageError> {
+    ) -> Result<Vec<Change>, StageError> {
         let mut left = ids.to_vec();
         let (mut owing, mut done) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
@@ -155,7 +164,7 @@ impl Distributor {
             let (mut changed, mut same) = (Vec::new(), Vec::new());
             let mut before = Vec::new();
             for mut row in self.renders.get(&left).await? {
-                let was = (row.step, row.is_ended());
+                let was = Before::of(&row);
                 match step(&mut row) {
                     Applied::Changed => {
                         changed.push(row);
@@ -169,9 +178,10 @@ impl Distributor {
             left.clear();
             for ((mut row, was), ok) in changed.into_iter().zip(before).zip(written) {
                 if ok {
-                    tell(&row, was);
+                    let change = Change::of(&row, &was);
+                    change.tell(&row);
                     row.version += 1;
-                    done.push(row.id.clone());
+                    done.push(change);
                     owing.push(row);
                 } else {
                     left.push(row.id);
@@ -209,21 +219,4 @@ impl Distributor {
 
 fn job(event: &AttemptEvent) -> Result<JobName, StageError> {
     event.job.clone().ok_or_else(|| StageError::reject("the event names no job"))
-}
-
-/// A row that was written, in numbers; with the step it was at and whether it had ended before.
-fn tell(row: &Render, (step, had_ended): (Step, bool)) {
-    if row.step != step {
-        FALLBACKS.count([row.step.as_str()], 1);
-    }
-    let Some(at) = row.status.ended_at().filter(|_| !had_ended) else {
-        return;
-    };
-    match &row.status {
-        RenderStatus::Failed { code, .. } => RENDERS_FAILED.count([code.as_str()], 1),
-        _ => RENDERS_SUCCEEDED.count([row.step.as_str()], 1),
-    }
-    let lane = [row.lane.as_str()];
-    RENDER_SECONDS.record(lane, (at - row.accepted_at).as_seconds_f64());
-    RENDER_COST.record(lane, row.cost().usd());
 }

@@ -5,6 +5,7 @@ mod buyer;
 mod courier;
 mod distributor;
 mod imagen;
+mod pulse;
 mod reconciler;
 mod replicate;
 mod report;
@@ -22,12 +23,13 @@ pub use self::{
     courier::Courier,
     distributor::Distributor,
     imagen::Imagen,
+    pulse::Pulse,
     reconciler::{Found, Reconciler},
     replicate::Replicate,
     report::Report,
     router::{
         AcceptError, Accepted, Breaker, Caller, Health, HealthCache, NewRender, NewUpload, Page,
-        PictureLink, Router, RouterConfig, Upload,
+        PictureLink, Provider, Router, RouterConfig, Upload,
     },
     setup::Setup,
 };

@@ -82,19 +82,23 @@ impl Reconciler {
     }
 
     /// Ended or owing: their sends. Past give-up: word to the distributor, which alone ends renders.
-    /// Standing still: handed on once more.
+    /// Its deadline near and its batch not done: word as well. Standing still: handed on once more.
     async fn renders_due(&self, rows: Vec<Render>, now: DateTime<Utc>) -> Result<(), StageError> {
-        let (mut owing, mut nudged, mut overdue) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut owing, mut nudged, mut word) = (Vec::new(), Vec::new(), Vec::new());
         for mut row in rows {
             if !row.is_ended() && now >= row.give_up_at {
-                overdue.push(overdue_message(&row.id)?);
+                let (shard, render_id) = (row.id.shard(), row.id);
+                word.push(word_of(&PipelineEvent::Overdue { shard, render_id })?);
             } else if !row.owed.is_empty() {
                 owing.push(row);
+            } else if row.rescue_at().is_some_and(|at| at <= now) {
+                let (shard, render_id) = (row.id.shard(), row.id);
+                word.push(word_of(&PipelineEvent::Rescue { shard, render_id })?);
             } else if row.nudge(now) == Applied::Changed {
                 nudged.push(row);
             }
         }
-        self.send(QueueName::GeminiBatch, overdue).await?;
+        self.send(QueueName::GeminiBatch, word).await?;
         let written = self.renders.update(&nudged).await?;
         for (mut row, ok) in nudged.into_iter().zip(written) {
             if ok {
@@ -209,13 +213,18 @@ impl Reconciler {
             // Nothing more is bought for one that has ended, or gone on to another try.
             let awaited = !render.is_ended() && render.own_attempt() == attempt.id;
             let buy_before = if awaited { order.buy_before } else { render.accepted_at };
-            RenderOrder { step: attempt.step, buy_before, ..order }
+            RenderOrder {
+                step: attempt.step,
+                buy_before,
+                rescue: attempt.rescue.is_some(),
+                ..order
+            }
         }))
     }
 }
 
-fn overdue_message(id: &RenderId) -> Result<Outgoing, StageError> {
-    let event = PipelineEvent::Overdue { shard: id.shard(), render_id: id.clone() };
-    let body = encode(&event).map_err(StageError::reject)?;
-    Ok(Outgoing::in_group(body, format!("shard-{}", id.shard())))
+/// Word to the distributor.
+fn word_of(event: &PipelineEvent) -> Result<Outgoing, StageError> {
+    let body = encode(event).map_err(StageError::reject)?;
+    Ok(Outgoing::in_group(body, format!("shard-{}", event.shard())))
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{join3, try_join_all};
 use serde::Serialize;
 
 use crate::{
@@ -12,10 +12,14 @@ use crate::{
     catalogue::Catalogue,
     metrics::{
         BREAKER_OPEN, BUDGET_COMMITTED, BUDGET_HELD, BUDGET_RESERVED, BUDGET_SETTLED, DEAD_LETTERS,
-        MODEL_RETIRED, MODEL_RETIRES_DAYS, QUEUE_MESSAGES,
+        MODEL_RETIRED, MODEL_RETIRES_DAYS, PROVIDER_BREAKER_OPEN, QUEUE_MESSAGES,
     },
     money::Micros,
-    ports::{Backlog, Backlogs, Clock, Ledger, PortError, SettingsSource, StatusBoard, StatusName},
+    ports::{
+        Backlog, Backlogs, Clock, Ledger, PortError, ProviderHealth, SettingsSource, StatusBoard,
+        StatusName,
+    },
+    vitals::Gate,
 };
 
 /// How long before a model's last day it is warned of each minute.
@@ -28,6 +32,7 @@ pub struct Report {
     pub backlogs: Arc<dyn Backlogs>,
     pub settings: Arc<dyn SettingsSource>,
     pub board: Arc<dyn StatusBoard>,
+    pub health: Arc<dyn ProviderHealth>,
     pub clock: Arc<dyn Clock>,
     pub catalogue: Arc<Catalogue>,
 }
@@ -52,12 +57,25 @@ struct AccountStatus {
     settled_usd: f64,
     held_usd: f64,
     reservations: u64,
+    rescues_usd: f64,
 }
 
 impl Report {
     pub async fn run(&self) -> Result<(), PortError> {
         self.models();
-        try_join(self.money(), self.queues()).await.map(drop)
+        // Each is told, whatever becomes of the others.
+        let (money, queues, backends) = join3(self.money(), self.queues(), self.backends()).await;
+        money.and(queues).and(backends)
+    }
+
+    async fn backends(&self) -> Result<(), PortError> {
+        let now = self.clock.now();
+        for backend in self.catalogue.backends() {
+            let gate = self.health.read(backend, now).await?.gate(now);
+            let open = f64::from(u8::from(gate != Gate::Closed));
+            PROVIDER_BREAKER_OPEN.show([backend.as_str()], open);
+        }
+        Ok(())
     }
 
     async fn money(&self) -> Result<(), PortError> {
@@ -103,7 +121,7 @@ impl AccountStatus {
     fn of(account: Account, balance: Balance, price: Micros, daily_budget: Micros) -> Self {
         let verdict = balance.judge(price, daily_budget);
         let committed_percent = balance.committed_percent(daily_budget);
-        let Balance { reserved, settled, held, reservations } = balance;
+        let Balance { reserved, settled, held, reservations, rescues } = balance;
         let label = [account.as_str()];
         BUDGET_RESERVED.show(label, reserved.usd());
         BUDGET_SETTLED.show(label, settled.usd());
@@ -120,6 +138,7 @@ impl AccountStatus {
             settled_usd: settled.usd(),
             held_usd: held.usd(),
             reservations,
+            rescues_usd: rescues.usd(),
         }
     }
 }

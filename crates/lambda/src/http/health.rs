@@ -3,13 +3,15 @@
 use serde::Serialize;
 use tryon_core::{
     ports::{Backlog, QueueName},
-    stages::{Breaker, Health},
+    stages::{Breaker, Health, Provider},
 };
 
 #[derive(Debug, Serialize)]
 pub(super) struct HealthView {
     status: &'static str,
     breakers: Breakers,
+    /// The health breakers of Google's backends.
+    providers: Vec<ProviderView>,
     open_batches: u64,
     queues: Vec<QueueView>,
 }
@@ -27,6 +29,13 @@ struct BreakerView {
 }
 
 #[derive(Debug, Serialize)]
+struct ProviderView {
+    name: &'static str,
+    state: &'static str,
+    failed_percent: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct QueueView {
     name: &'static str,
     messages: u64,
@@ -40,6 +49,7 @@ impl From<&Health> for HealthView {
         Self {
             status: if health.is_good() { "ok" } else { "degraded" },
             breakers: Breakers { google: health.google.into(), replicate: health.replicate.into() },
+            providers: health.providers.iter().map(ProviderView::from).collect(),
             open_batches: health.open_batches,
             queues: health.queues.iter().map(QueueView::from).collect(),
         }
@@ -49,6 +59,13 @@ impl From<&Health> for HealthView {
 impl From<Breaker> for BreakerView {
     fn from(breaker: Breaker) -> Self {
         Self { state: breaker.verdict.as_str(), committed_percent: breaker.committed_percent }
+    }
+}
+
+impl From<&Provider> for ProviderView {
+    fn from(provider: &Provider) -> Self {
+        let Provider { backend, gate, failed_percent } = *provider;
+        Self { name: backend.as_str(), state: gate.as_str(), failed_percent }
     }
 }
 

@@ -108,6 +108,7 @@ async fn every_event_reaches_its_stage_as_its_type() {
         ("distributor.failed", "gemini.batch.failed"),
         ("distributor.envelope", "gemini.batch.completed"),
         ("distributor.overdue", "render.overdue"),
+        ("distributor.rescue", "render.rescue"),
     ];
     for (name, kind) in cases {
         let room = Room::new(Script::default());

@@ -8,15 +8,16 @@ use tryon_core::{
     chain::Step,
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryLinks, MemoryObjects,
-        MemoryQueues, MemorySecrets, MemorySettings, Rule, SeededRandom,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth, MemoryLinks,
+        MemoryObjects, MemoryQueues, MemorySecrets, MemorySettings, Rule, SeededRandom,
     },
+    money::Micros,
     ports::{Clock, HttpTransport, OnlineProvider, Random, Secret, SecretName, SettingsSource},
     render::ChainRules,
     settings::WhenBudgetExhausted,
     stages::{
-        Accumulator, Buyer, Courier, Distributor, Imagen, Reconciler, Replicate, Report, Router,
-        RouterConfig,
+        Accumulator, Buyer, Courier, Distributor, Imagen, Pulse, Reconciler, Replicate, Report,
+        Router, RouterConfig,
     },
 };
 use tryon_lambda::{
@@ -66,6 +67,7 @@ impl World {
             }),
             settings: config.knobs.unwrap_or_else(|| settings.clone()),
             board: Arc::default(),
+            health: Arc::new(MemoryHealth::new(chaos.clone())),
             random: Arc::new(SeededRandom::new(config.seed)),
             transport: transport(&sandbox),
             google: config.google,
@@ -73,6 +75,7 @@ impl World {
             steps: config.steps,
             salt: config.salt,
             hourly_limit: config.hourly_limit,
+            rescue_budget: config.rescue_budget,
             links: Arc::new(MemoryLinks::new(
                 config.pictures_url,
                 &config.seed.to_le_bytes(),
@@ -98,6 +101,7 @@ impl World {
             links: parts.links,
             settings,
             board: parts.board,
+            health: parts.health,
             sandbox: parts.sandbox,
             catalogue: parts.catalogue,
             functions,
@@ -116,6 +120,7 @@ struct Parts {
     objects: Arc<MemoryObjects>,
     settings: Arc<dyn SettingsSource>,
     board: Arc<MemoryBoard>,
+    health: Arc<MemoryHealth>,
     sandbox: Sandbox,
     transport: Arc<dyn HttpTransport>,
     google: Google,
@@ -125,6 +130,7 @@ struct Parts {
     steps: &'static [Step],
     salt: String,
     hourly_limit: u32,
+    rescue_budget: Micros,
 }
 
 impl Parts {
@@ -159,6 +165,7 @@ impl Parts {
             rules: Arc::new(ChainRules {
                 available: self.steps,
                 batch_min_deadline: self.lanes.batch_min_deadline,
+                rescue_lead: self.lanes.rescue_lead,
                 when_budget_exhausted: WhenBudgetExhausted::default(),
                 catalogue: self.catalogue.clone(),
             }),
@@ -171,6 +178,7 @@ impl Parts {
             objects: self.objects.clone(),
             links: self.links.clone(),
             ledger: self.attempts.clone(),
+            pulse: self.pulse(),
             backlogs: self.queues.clone(),
             settings: self.settings.clone(),
             clock: self.clock.clone(),
@@ -204,7 +212,13 @@ impl Parts {
             clock: self.clock.clone(),
             random: self.random.clone(),
             catalogue: self.catalogue.clone(),
+            rescue_budget: self.rescue_budget,
         }
+    }
+
+    /// Each function looks for itself.
+    fn pulse(&self) -> Pulse {
+        Pulse::new(self.health.clone(), self.clock.clone())
     }
 
     /// A secret that this function alone may read.
@@ -237,6 +251,7 @@ impl Parts {
             Arc::new(VertexPredict::new(google.clone(), objects(), region));
         Imagen {
             buyer: self.buyer(),
+            pulse: self.pulse(),
             online: BTreeMap::from([
                 (Backend::GeminiOnline, gemini),
                 (Backend::VertexPredict, predict),
@@ -277,6 +292,7 @@ impl Parts {
                 backlogs: self.queues.clone(),
                 settings: self.settings.clone(),
                 board: self.board.clone(),
+                health: self.health.clone(),
                 clock: self.clock.clone(),
                 catalogue: self.catalogue.clone(),
             },

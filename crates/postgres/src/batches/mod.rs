@@ -81,6 +81,20 @@ impl Batches for Database {
         .await
     }
 
+    async fn jobs(&self) -> Result<u64, PortError> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let jobs = sqlx::query_scalar!(
+                r#"SELECT count(*) AS "jobs!" FROM gemini_batch_jobs
+                WHERE status IN ('submitted', 'processing')"#
+            );
+            let jobs = jobs.fetch_one(&mut *lease).await?;
+            lease.end();
+            Ok(u64::try_from(jobs).unwrap_or_default())
+        })
+        .await
+    }
+
     async fn update(&self, batch: &Batch) -> Result<bool, PortError> {
         self.within(async {
             let mut lease = self.lease().await?;

@@ -12,7 +12,7 @@ use tryon_core::{
     lane::Lane,
     money::Micros,
     picture::PictureRef,
-    render::{FailureCode, Interim, Owed, Render, RenderStatus},
+    render::{FailureCode, Interim, Owed, Render, RenderStatus, Rescue},
     request::RenderRequest,
     routing::{Bucket, Route},
 };
@@ -46,6 +46,7 @@ pub(crate) struct RenderRow {
     pub(super) google_failed: bool,
     pub(super) interim: Option<Raw>,
     pub(super) granted: Option<String>,
+    pub(super) rescue: Option<Raw>,
     pub(super) open_attempts: Vec<String>,
     pub(super) owed: Raw,
     pub(super) due_at: Option<DateTime<Utc>>,
@@ -89,6 +90,7 @@ impl TryFrom<RenderRow> for Render {
             open_attempts: row.open_attempts.into_iter().map(AttemptId::new).collect(),
             google_failed: row.google_failed,
             granted: row.granted.map(AttemptId::new),
+            rescue: row.rescue.as_ref().map(|rescue| of.json("rescue", rescue)).transpose()?,
             due_at: row.due_at,
         })
     }
@@ -161,6 +163,7 @@ pub(crate) struct Columns<'a> {
     google_failed: bool,
     interim: Option<&'a Interim>,
     granted: Option<&'a AttemptId>,
+    rescue: Option<&'a Rescue>,
     open_attempts: &'a BTreeSet<AttemptId>,
     owed: &'a BTreeSet<Owed>,
     due_at: Option<DateTime<Utc>>,
@@ -207,6 +210,7 @@ impl<'a> From<&'a Render> for Columns<'a> {
             google_failed: render.google_failed,
             interim: render.interim.as_ref(),
             granted: render.granted.as_ref(),
+            rescue: render.rescue.as_ref(),
             open_attempts: &render.open_attempts,
             owed: &render.owed,
             due_at: render.due_at.map(stored_time),

@@ -176,6 +176,7 @@ async fn a_render_that_makes_no_sense_is_named_and_hides_no_other() {
         ("owed = '[{\"hunter2\": 1}]'", "owed"),
         ("costs = '{\"a\": -1}'", "costs"),
         ("interim = '7'", "interim"),
+        ("rescue = '7'", "rescue"),
         ("ended_at = now()", "ended_at"),
         ("status = 'failed', ended_at = now()", "failure_code"),
         ("status = 'succeeded', ended_at = now()", "picture"),

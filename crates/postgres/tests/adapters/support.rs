@@ -133,6 +133,9 @@ impl Batches for Turns {
     async fn open(&self) -> Result<u64, PortError> {
         self.client().open().await
     }
+    async fn jobs(&self) -> Result<u64, PortError> {
+        self.client().jobs().await
+    }
     async fn update(&self, batch: &Batch) -> Result<bool, PortError> {
         Batches::update(self.client(), batch).await
     }

@@ -64,6 +64,7 @@ pub(crate) fn order(id: &str) -> RenderOrder {
         interim: None,
         wait_until: now(),
         run_until: now(),
+        rescue: false,
         buy_before: now(),
     }
 }

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use tryon_core::{ports::QueueName, stages::Distributor};
+use tryon_core::{lane::LaneRules, ports::QueueName, stages::Distributor};
 use tryon_lambda::{DistributorHandler, environment::Environment};
 
 use super::EVENT_BUS;
 use crate::{
     WiringError,
-    config::{Base, DatabaseAt, Queues, batch_min_deadline, database, queues},
+    config::{Base, DatabaseAt, Queues, database, later_lanes, queues},
     house::House,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Told {
     queues: Queues,
     bus: String,
     database: DatabaseAt,
-    batch_min_deadline: u32,
+    lanes: LaneRules,
 }
 
 impl Told {
@@ -29,7 +29,7 @@ impl Told {
             queues: queues(env, &HAND_ON, &[QueueName::GeminiBatch]),
             bus: env.text(EVENT_BUS),
             database: database(env),
-            batch_min_deadline: batch_min_deadline(env),
+            lanes: later_lanes(env),
         }
     }
 }
@@ -44,7 +44,7 @@ pub async fn distributor() -> Result<DistributorHandler, WiringError> {
         batches: database.clone(),
         settings: house.settings.clone(),
         clock: house.clock.clone(),
-        courier: house.courier(&database, &queues, &bus, told.batch_min_deadline),
+        courier: house.courier(&database, &queues, &bus, told.lanes),
     };
     Ok(DistributorHandler::new(Arc::new(stage), queues))
 }

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tryon_aws::Tables;
 use tryon_core::{
     catalogue::Backend,
+    money::Micros,
     ports::{OnlineProvider, QueueName},
     stages::Imagen,
 };
@@ -12,10 +13,10 @@ use tryon_providers::{
     google::{Connection, GeminiBatch, GeminiOnline, VertexPredict},
 };
 
-use super::{BUCKET, EVENT_BUS};
+use super::{BUCKET, EVENT_BUS, HEALTH_TABLE};
 use crate::{
     WiringError,
-    config::{Base, GoogleAt, Queues, google, queues, tables},
+    config::{Base, GoogleAt, Queues, google, queues, rescue_budget, tables},
     house::House,
 };
 
@@ -26,6 +27,8 @@ pub(super) struct Told {
     bus: String,
     tables: Tables,
     google: GoogleAt,
+    health_table: String,
+    rescue_budget: Micros,
 }
 
 impl Told {
@@ -38,6 +41,8 @@ impl Told {
             bus: env.text(EVENT_BUS),
             tables: tables(env),
             google: google(env),
+            health_table: env.text(HEALTH_TABLE),
+            rescue_budget: rescue_budget(env),
         }
     }
 }
@@ -65,7 +70,8 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
             (Backend::GeminiOnline, gemini),
             (Backend::VertexPredict, predict),
         ]),
-        buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects),
+        pulse: house.pulse(told.health_table),
+        buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects, told.rescue_budget),
     };
     Ok(ImagenHandler::new(Arc::new(stage), queues))
 }

@@ -15,6 +15,7 @@ pub use self::{
 
 const BUCKET: &str = "BUCKET";
 const EVENT_BUS: &str = "EVENT_BUS";
+const HEALTH_TABLE: &str = "HEALTH_TABLE";
 
 #[cfg(test)]
 mod tests;

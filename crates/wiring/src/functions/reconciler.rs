@@ -2,15 +2,16 @@ use std::sync::Arc;
 
 use tryon_aws::Tables;
 use tryon_core::{
+    lane::LaneRules,
     ports::QueueName,
     stages::{Reconciler, Report},
 };
 use tryon_lambda::{ReconcilerHandler, environment::Environment};
 
-use super::EVENT_BUS;
+use super::{EVENT_BUS, HEALTH_TABLE};
 use crate::{
     WiringError,
-    config::{Base, DatabaseAt, Queues, batch_min_deadline, database, queues, tables},
+    config::{Base, DatabaseAt, Queues, database, later_lanes, queues, tables},
     house::House,
 };
 
@@ -19,8 +20,9 @@ pub(super) struct Told {
     queues: Queues,
     bus: String,
     tables: Tables,
+    health_table: String,
     database: DatabaseAt,
-    batch_min_deadline: u32,
+    lanes: LaneRules,
 }
 
 impl Told {
@@ -31,8 +33,9 @@ impl Told {
             queues: queues(env, &QueueName::ALL, &QueueName::ALL),
             bus: env.text(EVENT_BUS),
             tables: tables(env),
+            health_table: env.text(HEALTH_TABLE),
             database: database(env),
-            batch_min_deadline: batch_min_deadline(env),
+            lanes: later_lanes(env),
         }
     }
 }
@@ -49,12 +52,13 @@ pub async fn reconciler() -> Result<ReconcilerHandler, WiringError> {
         attempts: attempts.clone(),
         queue: queues.clone(),
         clock: house.clock.clone(),
-        courier: house.courier(&database, &queues, &bus, told.batch_min_deadline),
+        courier: house.courier(&database, &queues, &bus, told.lanes),
         report: Report {
             ledger: attempts,
             backlogs: queues,
             settings: house.settings.clone(),
             board: house.parameters(),
+            health: house.health(told.health_table),
             clock: house.clock.clone(),
             catalogue: house.catalogue.clone(),
         },

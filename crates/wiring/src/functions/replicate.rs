@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use tryon_aws::Tables;
 use tryon_core::{
+    money::Micros,
     ports::{HttpTransport, QueueName},
     stages::Replicate,
 };
@@ -53,7 +54,8 @@ pub async fn replicate() -> Result<ReplicateHandler, WiringError> {
             house.links(&told.bucket),
             house.clock.clone(),
         )),
-        buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects),
+        // It rescues nobody.
+        buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects, Micros::ZERO),
     };
     Ok(ReplicateHandler::new(Arc::new(stage), queues))
 }

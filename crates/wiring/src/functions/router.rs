@@ -7,7 +7,7 @@ use tryon_core::{
 };
 use tryon_lambda::{RouterHandler, environment::Environment, http::HttpConfig};
 
-use super::{BUCKET, EVENT_BUS};
+use super::{BUCKET, EVENT_BUS, HEALTH_TABLE};
 use crate::{
     WiringError,
     config::{Base, DatabaseAt, Queues, database, lanes, origins, queues},
@@ -22,6 +22,7 @@ pub(super) struct Told {
     bucket: String,
     bus: String,
     budget_table: String,
+    health_table: String,
     database: DatabaseAt,
 }
 
@@ -40,6 +41,7 @@ impl Told {
             bucket: env.text(BUCKET),
             bus: env.text(EVENT_BUS),
             budget_table: env.text("BUDGET_TABLE"),
+            health_table: env.text(HEALTH_TABLE),
             database: database(env),
         }
     }
@@ -55,11 +57,12 @@ pub async fn router() -> Result<RouterHandler, WiringError> {
         objects: house.objects(&told.bucket),
         links: house.links(&told.bucket),
         ledger: Arc::new(DynamoLedger::new(house.clients.clone(), told.budget_table)),
+        pulse: house.pulse(told.health_table),
         backlogs: queues.clone(),
         settings: house.settings.clone(),
         clock: house.clock.clone(),
         random: house.random.clone(),
-        courier: house.courier(&database, &queues, &bus, told.config.lanes.batch_min_deadline),
+        courier: house.courier(&database, &queues, &bus, told.config.lanes),
         config: told.config,
     };
     Ok(RouterHandler::with_config(Arc::new(stage), told.http))

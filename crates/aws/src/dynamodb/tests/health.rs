@@ -3,7 +3,7 @@ use tryon_core::{
     catalogue::Backend,
     contract::fixtures::start,
     ports::{PortError, ProviderHealth},
-    vitals::{MINUTES, Minute},
+    vitals::{MINUTES, Minute, Tally},
 };
 
 use super::super::DynamoHealth;
@@ -21,10 +21,14 @@ async fn a_minute_that_another_begins_first_is_counted_on() {
         _ => (200, json!({})),
     });
     let health = DynamoHealth::new(clients, "health".to_owned());
-    assert_eq!(health.record(BACKEND, start(), 1, 0).await, Ok(()));
+    let tally = Tally { calls: 1, ..Tally::default() };
+    assert_eq!(health.record(BACKEND, start(), tally).await, Ok(()));
     let sent = requests.lock().unwrap();
     let slot = Minute::number_of(start()) % MINUTES;
-    let add = format!("ADD calls_{slot} :calls, failures_{slot} :failures");
+    let add = ["calls", "failures", "throttled", "retries"]
+        .map(|part| format!("{part}_{slot} :{part}"))
+        .join(", ");
+    let add = format!("ADD {add}");
     let adds = sent.iter().map(|sent| sent.body["UpdateExpression"] == add);
     assert_eq!(adds.collect::<Vec<_>>(), [true, false, true]);
 }

@@ -25,7 +25,12 @@ fn defer() -> AttemptWrite {
 
 /// The same reservation with another movement in its place.
 fn moving(movement: Movement) -> AttemptWrite {
-    let entry = LedgerEntry { account: Account::Google, date: start().date_naive(), movement };
+    let entry = LedgerEntry {
+        account: Account::Google,
+        date: start().date_naive(),
+        movement,
+        rescue: None,
+    };
     AttemptWrite { ledger: Some(entry), ..reserve() }
 }
 
@@ -69,8 +74,8 @@ async fn a_reservation_is_one_transaction() {
         "UpdateExpression": "ADD google_committed_micros :committed_micros, \
             google_reserved_micros :reserved_micros, google_settled_micros :settled_micros, \
             google_held_micros :held_micros, google_reservations :reservations",
-        "ConditionExpression": "attribute_not_exists(google_committed_micros) \
-            OR google_committed_micros <= :bound",
+        "ConditionExpression": "(attribute_not_exists(google_committed_micros) \
+            OR google_committed_micros <= :bound)",
         "ExpressionAttributeValues": {
             ":committed_micros": {"N": "10"},
             ":reserved_micros": {"N": "10"},
@@ -82,6 +87,45 @@ async fn a_reservation_is_one_transaction() {
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }});
     assert_eq!(update, &expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rescue_asks_for_room_in_its_own_budget_as_well() {
+    let reserve_of = |budget| {
+        let mut write = reserve();
+        if let Some(entry) = &mut write.ledger {
+            entry.rescue = Some(Micros::new(budget));
+        }
+        write
+    };
+    let settle = Movement::Settle { reserved: Micros::new(10), actual: Micros::new(7) };
+    let mut settled = moving(settle);
+    if let Some(entry) = &mut settled.ledger {
+        entry.rescue = Some(Micros::new(50));
+    }
+    let fits = "(attribute_not_exists(google_committed_micros) \
+        OR google_committed_micros <= :bound) AND (attribute_not_exists(google_rescues_micros) \
+        OR google_rescues_micros <= :room)";
+    let dear = "(attribute_not_exists(google_committed_micros) \
+        OR google_committed_micros <= :bound) AND google_rescues_micros < :room";
+    for (write, condition, room, change) in [
+        (reserve_of(50), fits, json!("40"), "10"),
+        (reserve_of(9), dear, json!("0"), "10"),
+        (settled, "google_reserved_micros >= :bound", Value::Null, "-3"),
+    ] {
+        let (books, requests) = books(|_| done());
+        assert_eq!(books.write(&write).await, Ok(Written::Done));
+        let sent = requests.lock().unwrap().remove(0);
+        let update = &sent.body["TransactItems"][1]["Update"];
+        assert_eq!(update["ConditionExpression"], condition);
+        let expression = update["UpdateExpression"].as_str().unwrap();
+        assert!(expression.ends_with(", google_rescues_micros :rescues_micros"), "{expression}");
+        let values = &update["ExpressionAttributeValues"];
+        assert_eq!(
+            (&values[":room"]["N"], &values[":rescues_micros"]["N"]),
+            (&room, &json!(change))
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,13 +220,14 @@ async fn every_reason_has_its_answer() {
     let row = json!({
         "google_committed_micros": {"N": "85"}, "google_reserved_micros": {"N": "80"},
         "google_settled_micros": {"N": "2"}, "google_held_micros": {"N": "3"},
-        "google_reservations": {"N": "9"},
+        "google_reservations": {"N": "9"}, "google_rescues_micros": {"N": "4"},
     });
     let balance = Balance {
         reserved: Micros::new(80),
         settled: Micros::new(2),
         held: Micros::new(3),
         reservations: 9,
+        rescues: Micros::new(4),
     };
     let stale = || with_item(json!({"write_id": {"S": "another"}}));
     let unavailable =

@@ -18,17 +18,20 @@ enum Op {
     Join,
     Nudge,
     Overdue,
+    Rescue {
+        possible: bool,
+    },
     Generating,
 }
 
 fn class() -> impl Strategy<Value = FailClass> {
     use FailClass::{
-        Account, Cancelled, Deferred, Exhausted, Expired, Invalid, Missing, NoImage, Provider,
-        Retired, Unfunded, Unknown,
+        Account, Cancelled, Deferred, Diverted, Exhausted, Expired, Invalid, Missing, NoImage,
+        Provider, Retired, Unfunded, Unknown,
     };
     prop::sample::select(vec![
         Provider, Provider, Provider, Missing, Missing, Expired, NoImage, Unknown, Invalid,
-        Account, Cancelled, Unfunded, Deferred, Retired, Exhausted,
+        Account, Cancelled, Unfunded, Deferred, Diverted, Unknown, Retired, Exhausted,
     ])
 }
 
@@ -47,6 +50,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => Just(Op::Join),
         1 => Just(Op::Nudge),
         1 => Just(Op::Overdue),
+        3 => any::<bool>().prop_map(|possible| Op::Rescue { possible }),
         1 => Just(Op::Generating),
     ]
 }
@@ -64,6 +68,7 @@ struct Life {
     news: u32,
     /// Tries that bought nothing for lack of time or room: they count for none.
     unbought: u32,
+    rescues: u32,
 }
 
 impl Life {
@@ -80,6 +85,7 @@ impl Life {
             ends: 0,
             news: 0,
             unbought: 0,
+            rescues: 0,
         }
     }
 
@@ -108,6 +114,9 @@ impl Life {
                     || matches!(owed, Owed::Ask(a) if before.open_attempts.contains(a))
             };
             prop_assert!(self.render.owed.iter().all(known), "{:?}", self.render.owed);
+        }
+        if let Some(Rescue::Last { .. }) = before.rescue {
+            prop_assert!(self.render.open_attempts.is_subset(&before.open_attempts));
         }
         let announces = |render: &Render| render.owed.contains(&Owed::Announce);
         self.news += u32::from(announces(&self.render) && !announces(&before));
@@ -143,6 +152,12 @@ impl Life {
             }
             Op::Nudge => render.nudge(self.now),
             Op::Overdue => render.overdue(self.now),
+            Op::Rescue { possible } => {
+                let due = render.rescue_at().is_some_and(|at| at <= self.now);
+                let applied = render.rescued(self.now, *possible);
+                self.rescues += u32::from(due && render.rescue.is_some());
+                applied
+            }
             Op::Generating => render.generating(),
         }
     }
@@ -153,6 +168,7 @@ impl Life {
         prop_assert_eq!(render.cost(), Micros::new(bills));
         prop_assert_eq!(self.ends, u32::from(render.is_ended()));
         prop_assert_eq!(self.news, self.ends);
+        prop_assert!(self.rescues <= 1);
         // Three tries, and one by grant.
         prop_assert!((1..=4 + self.unbought).contains(&render.n));
         prop_assert!(self.rules.available.contains(&render.step));

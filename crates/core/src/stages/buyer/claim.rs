@@ -37,6 +37,15 @@ pub(in crate::stages) struct Purchase {
     pub wait: u32,
 }
 
+/// When a call from which nothing came is made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::stages) enum Again {
+    /// After a while that grows each time.
+    Soon,
+    /// Once more just before the time is over, and only by a render that has nowhere else to go.
+    Last,
+}
+
 /// Where a purchase stands after claiming.
 pub(in crate::stages) enum Claim {
     /// Ours to send.
@@ -91,6 +100,16 @@ impl Purchase {
     /// Until when all of its renders can wait.
     pub(in crate::stages) fn wait_until(&self) -> DateTime<Utc> {
         self.orders.iter().map(|order| order.wait_until).min().unwrap_or_default()
+    }
+
+    /// Whether it is bought beside a batch.
+    fn is_rescue(&self) -> bool {
+        self.orders.iter().any(|order| order.rescue)
+    }
+
+    /// Whether its render has another step to go to; a batch waits, whatever may come after it.
+    pub(in crate::stages) fn has_elsewhere(&self) -> bool {
+        self.lane == Lane::Online && self.wait_until() < self.buy_before()
     }
 
     /// Until when a prediction may run.
@@ -221,7 +240,7 @@ impl Buyer {
             {
                 let why = match why {
                     WaitReason::Deferred => NeverBought::Deferred,
-                    WaitReason::Provider => NeverBought::Expired,
+                    WaitReason::Provider | WaitReason::Barred => NeverBought::Expired,
                 };
                 self.end_unbought(attempt, why).await
             }
@@ -281,16 +300,22 @@ impl Buyer {
         attempt: Attempt,
         purchase: Purchase,
         asked: Option<std::time::Duration>,
+        again: Again,
+        why: WaitReason,
     ) -> Result<(), StageError> {
         let now = self.clock.now();
         let seconds = backoff_seconds(attempt.waits + 1, asked, self.random.next_u64());
         // One last try just before the time is over, rather than none for a wait beyond it.
         let last = purchase.wait_until() - LAST_CHANCE;
-        let until = (now + TimeDelta::seconds(seconds.into())).min(last);
+        let until = match again {
+            Again::Soon => (now + TimeDelta::seconds(seconds.into())).min(last),
+            Again::Last if purchase.has_elsewhere() => now,
+            Again::Last => last,
+        };
         if until <= now + MIN_WAIT {
             return self.end_unbought(attempt, NeverBought::Expired).await.map(drop);
         }
-        let attempt = self.commit(attempt.waiting(until, WaitReason::Provider)).await?;
+        let attempt = self.commit(attempt.waiting(until, why)).await?;
         self.come_back(attempt, purchase).await.map(drop)
     }
 
@@ -311,11 +336,12 @@ impl Buyer {
         attempt: Attempt,
         purchase: Purchase,
         error: CallError,
+        again: Again,
     ) -> Result<(), StageError> {
         tracing::warn!(attempt = %attempt.id, %error, "no answer from the provider");
         match error {
             CallError::NotCreated { retry_after, .. } => {
-                self.put_off(attempt, purchase, retry_after).await
+                self.put_off(attempt, purchase, retry_after, again, WaitReason::Provider).await
             }
             CallError::Unknown(_) => {
                 let held = self.commit(attempt.held(self.clock.now())).await?;
@@ -368,7 +394,9 @@ impl Buyer {
             date: now.date_naive(),
             left_out: Vec::new(),
             run_until: purchase.run_until(),
+            rescue: purchase.is_rescue().then_some(self.rescue_budget),
             waits: 0,
+            busy: 0,
             // Overwritten by the first transition.
             state: AttemptState::Claimed { lease_until: now },
             announced: false,

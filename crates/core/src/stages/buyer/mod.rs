@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 
 pub(super) use self::{
-    claim::{Claim, Purchase},
+    claim::{Again, Claim, Purchase},
     keep::{STOP_BEFORE, kept_as, picture_prefix},
 };
 use super::StageError;
@@ -19,6 +19,7 @@ use crate::{
     catalogue::{Catalogue, Entry, PredictionModel},
     chain::Step,
     ids::{AttemptId, EntryId},
+    money::Micros,
     ports::{Attempts, Bus, Clock, Objects, PortError, Queue, Random, SettingsSource, Written},
 };
 
@@ -33,6 +34,8 @@ pub struct Buyer {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub catalogue: Arc<Catalogue>,
+    /// `RESCUE_DAILY_BUDGET_USD`.
+    pub rescue_budget: Micros,
 }
 
 /// A lease outlives its invocation by this much, so that a redelivery finds it run out.

@@ -2,9 +2,13 @@
 
 use chrono::TimeDelta;
 
-use futures_util::future::try_join;
+use futures_util::future::{join, try_join};
 
-use super::{Imagen, fetch::Fetched};
+use super::{
+    Imagen,
+    fetch::Fetched,
+    health::{Caller, sign_of_class, sign_of_job},
+};
 use crate::{
     attempt::{Attempt, AttemptState, NeverBought},
     catalogue::Entry,
@@ -17,6 +21,7 @@ use crate::{
         Invocation, StageError,
         buyer::{Claim, Purchase},
     },
+    vitals::Sign,
 };
 
 /// How long a lost create is looked for among Google's jobs.
@@ -33,11 +38,15 @@ impl Imagen {
         purchase: Purchase,
         call: &Invocation,
     ) -> Result<(), StageError> {
+        self.pace(&purchase).await;
         let attempt = match self.buyer.claim(&purchase, call).await? {
             Claim::Ours(attempt) => attempt,
             Claim::Sent(attempt) => return self.resolve_attempt(attempt).await,
             Claim::Done => return Ok(()),
         };
+        if let Some(until) = self.barred(&attempt).await {
+            return self.turn_away(attempt, purchase, until).await;
+        }
         let mut rows: Vec<(&RenderOrder, &Entry)> = Vec::with_capacity(purchase.orders.len());
         for order in &purchase.orders {
             rows.push((order, self.buyer.entry(&order.entry)?));
@@ -47,20 +56,24 @@ impl Imagen {
             Ok(uploaded) => uploaded,
             Err(CallError::Unknown(reason)) => {
                 let error = CallError::NotCreated { reason, retry_after: None };
-                return self.buyer.not_answered(attempt, purchase, error).await;
+                return self.not_answered(attempt, purchase, error).await;
             }
-            Err(error) => return self.buyer.not_answered(attempt, purchase, error).await,
+            Err(error) => return self.not_answered(attempt, purchase, error).await,
         };
         let now = self.buyer.clock.now();
         let attempt = self.buyer.commit(attempt.sending_without(left_out, now)).await?;
         match self.batch.create(&attempt.id, &attempt.model, &file).await {
-            Ok(job) => self.adopt(attempt, job).await,
+            Ok(job) => {
+                let counted = self.count(Caller::of(&attempt), Sign::Good, false);
+                join(self.adopt(attempt, job), counted).await.0
+            }
             Err(CallError::Unknown(reason)) => {
                 // The lease stands: the reconciler finds it run out, and has the job looked up.
                 tracing::warn!(attempt = %attempt.id, reason, "create was not answered");
+                self.count(Caller::of(&attempt), Sign::Failed, false).await;
                 Ok(())
             }
-            Err(error) => self.buyer.not_answered(attempt, purchase, error).await,
+            Err(error) => self.not_answered(attempt, purchase, error).await,
         }
     }
 
@@ -168,14 +181,17 @@ impl Imagen {
                     }
                     // Results that never came whole by now never will: what came is delivered.
                     Fetched::All(outcomes) | Fetched::Part(outcomes) => {
+                        let counted = self.count_job(&attempt, sign_of_job(&outcomes));
                         let settled = attempt.settled(outcomes, self.buyer.clock.now());
-                        self.buyer.tell(self.buyer.commit(settled).await?).await
+                        let settle =
+                            async { self.buyer.tell(self.buyer.commit(settled).await?).await };
+                        join(settle, counted).await.0
                     }
                 }
             }
-            JobPhase::Failed(class) => self.buyer.settle_all(attempt, class).await,
-            JobPhase::Cancelled => self.buyer.settle_all(attempt, FailClass::Cancelled).await,
-            JobPhase::Expired => self.buyer.settle_all(attempt, FailClass::Provider).await,
+            JobPhase::Failed(class) => self.failed(attempt, class).await,
+            JobPhase::Cancelled => self.failed(attempt, FailClass::Cancelled).await,
+            JobPhase::Expired => self.failed(attempt, FailClass::Provider).await,
             JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised
                 if self.buyer.clock.now() >= since + JOB_LIFE =>
             {
@@ -189,6 +205,20 @@ impl Imagen {
                 self.poll_again(attempt, false).await
             }
         }
+    }
+
+    async fn failed(&self, attempt: Attempt, class: FailClass) -> Result<(), StageError> {
+        let counted = self.count_job(&attempt, sign_of_class(class));
+        join(self.buyer.settle_all(attempt, class), counted).await.0
+    }
+
+    /// A job is a call of its own: what took it may still not have done it.
+    fn count_job(
+        &self,
+        attempt: &Attempt,
+        sign: Sign,
+    ) -> impl Future<Output = ()> + Send + use<'_> {
+        self.count(Caller::of_job(attempt), sign, false)
     }
 
     /// Sends the next tick, then moves the sequence on: a crash between leaves two harmless ticks.
@@ -208,9 +238,8 @@ impl Imagen {
         let Some(attempt) = self.buyer.attempts.get(id).await? else {
             return Ok(());
         };
-        if let AttemptState::Waiting { .. } = attempt.state
-            && attempt.lane == Lane::Online
-        {
+        // A batch is told only once none of its renders waits for it.
+        if let AttemptState::Waiting { .. } = attempt.state {
             return self.buyer.end_unbought(attempt, NeverBought::Expired).await.map(drop);
         }
         if let AttemptState::Submitted { job, .. } = &attempt.state

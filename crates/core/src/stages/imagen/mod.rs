@@ -2,6 +2,7 @@
 //! pictures home, settles, and tells.
 
 mod fetch;
+mod health;
 mod jobs;
 mod online;
 
@@ -10,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use super::{Buyer, Consumer, Invocation, StageError, buyer::Purchase};
+use super::{Buyer, Consumer, Invocation, Pulse, StageError, buyer::Purchase};
 use crate::{
     catalogue::Backend,
     messages::ToImagen,
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Imagen {
     pub buyer: Buyer,
+    pub pulse: Pulse,
     pub online: BTreeMap<Backend, Arc<dyn OnlineProvider>>,
     pub batch: Arc<dyn BatchProvider>,
 }

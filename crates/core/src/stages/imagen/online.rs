@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use futures_util::future::join;
 
-use super::Imagen;
+use super::{
+    Imagen,
+    health::{Caller, sign_of_answer},
+};
 use crate::{
     attempt::{Attempt, Share},
+    budget::Account,
     catalogue::{Entry, Size},
     chain::Step,
     ids::AttemptId,
     lane::Lane,
     messages::RenderOrder,
+    metrics::{BILLS_ABOVE_RESERVATION, PRICE_DRIFT},
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
     picture::PictureRef,
@@ -37,6 +42,7 @@ impl Imagen {
             return Err(StageError::reject(format!("entry {} has no online backend", order.entry)));
         };
         let purchase = Purchase::online(attempt_id, backend, entry.model.clone(), order, wait);
+        self.pace(&purchase).await;
         // The token buys nothing, so it is fetched while the money is being reserved.
         let (claim, ready) = join(self.buyer.claim(&purchase, call), provider.prepare()).await;
         let attempt = match claim? {
@@ -44,9 +50,12 @@ impl Imagen {
             Claim::Sent(attempt) => return self.resolve_attempt(attempt).await,
             Claim::Done => return Ok(()),
         };
-        match ready {
-            Ok(()) => self.generate(attempt, purchase, entry, provider, call).await,
-            Err(error) => self.buyer.not_answered(attempt, purchase, error).await,
+        if let Err(error) = ready {
+            return self.not_answered(attempt, purchase, error).await;
+        }
+        match self.barred(&attempt).await {
+            Some(until) => self.turn_away(attempt, purchase, until).await,
+            None => self.generate(attempt, purchase, entry, provider, call).await,
         }
     }
 
@@ -61,18 +70,31 @@ impl Imagen {
         let attempt = self.buyer.commit(attempt.sending(self.buyer.clock.now())).await?;
         match provider.generate(&purchase.orders[0], entry).await {
             Ok(answer) => {
-                let share = &attempt.shares[0];
-                let cost = price(entry, attempt.lane, &answer, share.maximum);
-                let kept = self.keep(&attempt, share, answer.given, call).await;
-                // Paid and lost: the bill stays true, and the render is tried again.
-                let lost = Outcome::Failed { class: FailClass::Provider };
-                let outcome = kept.unwrap_or(lost);
-                let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
-                let settled = attempt.settled(vec![outcome], self.buyer.clock.now());
-                self.buyer.tell(self.buyer.commit(settled).await?).await
+                let (caller, sign) = (Caller::of(&attempt), sign_of_answer(&answer.given));
+                let finish = self.finish(attempt, entry, answer, call);
+                join(finish, self.count(caller, sign, false)).await.0
             }
-            Err(error) => self.buyer.not_answered(attempt, purchase, error).await,
+            Err(error) => self.not_answered(attempt, purchase, error).await,
         }
+    }
+
+    /// Brings the picture home, settles and tells.
+    async fn finish(
+        &self,
+        attempt: Attempt,
+        entry: &Entry,
+        answer: Answer,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let share = &attempt.shares[0];
+        let cost = price(entry, attempt.lane, &answer, share.maximum);
+        let kept = self.keep(&attempt, share, answer.given, call).await;
+        // Paid and lost: the bill stays true, and the render is tried again.
+        let lost = Outcome::Failed { class: FailClass::Provider };
+        let outcome = kept.unwrap_or(lost);
+        let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
+        let settled = attempt.settled(vec![outcome], self.buyer.clock.now());
+        self.buyer.tell(self.buyer.commit(settled).await?).await
     }
 
     /// Turns an answer into an outcome, its picture stored; none where it could not be.
@@ -101,5 +123,44 @@ impl Imagen {
 
 /// What an answer costs; one that does not say what it used costs all that was reserved for it.
 pub(super) fn price(entry: &Entry, lane: Lane, answer: &Answer, maximum: Micros) -> Micros {
-    answer.usage.map_or(maximum, |usage| entry.price.of(lane, usage))
+    let Some(usage) = answer.usage else {
+        return maximum;
+    };
+    let cost = entry.price.of(lane, usage);
+    if matches!(answer.given, RowAnswer::Picture(_)) {
+        PRICE_DRIFT.record([lane.as_str()], cost.usd() / entry.typical(lane).usd());
+    }
+    if cost > maximum {
+        tracing::error!(model = entry.model, %cost, %maximum, "a bill above its reservation");
+        BILLS_ABOVE_RESERVATION.count([Account::Google.as_str()], 1);
+    }
+    cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalogue::{Catalogue, Usage},
+        contract::fixtures,
+    };
+
+    fn answer(usage: Option<Usage>) -> Answer {
+        Answer { given: RowAnswer::Failed(FailClass::NoImage), usage }
+    }
+
+    #[test]
+    fn a_price_follows_from_what_was_used_and_is_never_guessed() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let entry = catalogue.get(&"nano-banana-1k-medium".into()).unwrap();
+        let maximum = entry.maximum(Lane::Online, &fixtures::request());
+        let cost = |lane, usage| price(entry, lane, &answer(usage), maximum);
+        assert_eq!(cost(Lane::Online, None), maximum, "unpriced: all that was reserved");
+        // 2,440 tokens in, a picture, and 180 of thinking: at $1.50, $30 and $7.50 a million.
+        let usage = Usage { input: 2_440, image: 1_120, text: 180 };
+        assert_eq!(cost(Lane::Online, Some(usage)), Micros::new(38_610));
+        assert_eq!(cost(Lane::Batch, Some(usage)), Micros::new(19_305));
+        let dear = Usage { text: 100_000, ..usage };
+        assert!(cost(Lane::Online, Some(dear)) > maximum, "settled truthfully, and told");
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     ports::CallError,
     stages::{
         Invocation, StageError,
-        buyer::{Claim, Purchase, STOP_BEFORE},
+        buyer::{Again, Claim, Purchase, STOP_BEFORE},
     },
 };
 
@@ -55,7 +55,7 @@ impl Replicate {
                 tracing::warn!(attempt = %attempt.id, reason, "a create was not answered");
                 self.look(attempt, call).await
             }
-            Err(error) => self.buyer.not_answered(attempt, purchase, error).await,
+            Err(error) => self.buyer.not_answered(attempt, purchase, error, Again::Soon).await,
         }
     }
 

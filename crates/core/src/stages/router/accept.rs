@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::join;
+use futures_util::future::join3;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -12,17 +12,18 @@ use super::{
     upload::hex,
 };
 use crate::{
-    catalogue::Entry,
+    catalogue::{Backend, Entry},
     chain::Step,
     ids::{RenderId, UserId},
     lane::{self, Lane, LaneChoice, LaneError, Wish},
-    metrics::{RENDERS_ACCEPTED, REQUESTS_LIMITED, REQUESTS_REPEATED},
+    metrics::{RENDERS_ACCEPTED, RENDERS_DIVERTED, REQUESTS_LIMITED, REQUESTS_REPEATED},
     ports::{HourlyLimit, Inserted, PortError},
     render::{ChainRules, Render, RenderStatus},
     request::{FieldError, MAX_MESSAGE_BYTES, RenderRequest},
-    routing::{Assignment, assign},
+    routing::{Assignment, Route, assign},
     settings::Settings,
     stages::StageError,
+    vitals::Gate,
 };
 
 /// A render as it comes in; pictures by upload key.
@@ -126,12 +127,16 @@ impl Router {
         new.request.check()?;
         let choice = self.choose_lane(&new.request, settings.default_lane)?;
         let now = self.clock.now();
-        let (request, balances) = join(
+        let backend = self.google_backend(&new.request, assignment, choice.lane, now);
+        let (request, balances, gate) = join3(
             self.find_pictures(new.caller, &new.user_id, new.request),
             self.balances(now.date_naive()),
+            self.gate(backend),
         )
         .await;
+        let balances = balances?;
         let draft = Draft {
+            id: RenderId::generate(self.random.as_ref(), now),
             user_id: new.user_id,
             key: new.idempotency_key,
             fingerprint,
@@ -139,7 +144,42 @@ impl Router {
             assignment,
             choice,
         };
-        self.render(draft, &settings, &balances?, now)
+        let well = matches!(gate, Gate::Closed | Gate::HalfOpen);
+        let render = self.render(draft.clone(), &settings, &balances, well, now)?;
+        let Some(backend) = backend.filter(|_| gate != Gate::Closed) else {
+            return Ok(render);
+        };
+        // All is checked, and there is money: whoever gets the lease tries whether Google is back.
+        let tries = gate == Gate::HalfOpen && render.step == Step::Gemini;
+        if tries && self.pulse.lease(backend, &render.id).await {
+            return Ok(render);
+        }
+        let render =
+            if tries { self.render(draft, &settings, &balances, false, now)? } else { render };
+        if render.step != Step::Gemini {
+            RENDERS_DIVERTED.count([backend.as_str()], 1);
+        }
+        Ok(render)
+    }
+
+    /// Google's backend that would serve the request.
+    fn google_backend(
+        &self,
+        request: &RenderRequest<String>,
+        assignment: Assignment,
+        lane: Lane,
+        now: DateTime<Utc>,
+    ) -> Option<Backend> {
+        let serving = self.courier.catalogue.entry_for(request.quality, now.date_naive());
+        let (_, entry) = serving.filter(|_| assignment.route == Route::Gemini)?;
+        entry.backend(lane)
+    }
+
+    async fn gate(&self, backend: Option<Backend>) -> Gate {
+        match backend {
+            Some(backend) => self.pulse.vitals(backend).await.gate(self.clock.now()),
+            None => Gate::Closed,
+        }
     }
 
     fn choose_lane(
@@ -166,6 +206,7 @@ impl Router {
         draft: Draft,
         settings: &Settings,
         balances: &Balances,
+        well: bool,
         now: DateTime<Utc>,
     ) -> Result<Render, AcceptError> {
         let Draft { request, assignment, choice, .. } = draft;
@@ -181,6 +222,7 @@ impl Router {
             google_price: entry.maximum(choice.lane, &request),
             settings,
             balances,
+            well,
             now,
         })?;
         // A lane that was chosen for the customer is chosen among those that there are.
@@ -191,7 +233,7 @@ impl Router {
         self.check_step(step, lane, entry, &request)?;
         let after = |seconds: u32| now + TimeDelta::seconds(seconds.into());
         let mut render = Render {
-            id: RenderId::generate(self.random.as_ref(), now),
+            id: draft.id,
             version: 0,
             user_id: draft.user_id,
             idempotency_key: draft.key,
@@ -215,6 +257,7 @@ impl Router {
             google_failed: false,
             interim: None,
             granted: None,
+            rescue: None,
             costs: BTreeMap::new(),
             owed: BTreeSet::new(),
             due_at: None,
@@ -251,7 +294,9 @@ impl Router {
 }
 
 /// What is known of a render before it is decided where it begins.
+#[derive(Clone)]
 struct Draft {
+    id: RenderId,
     user_id: UserId,
     key: String,
     fingerprint: String,

@@ -38,6 +38,8 @@ pub(super) struct Arrival<'a> {
     pub(super) google_price: Micros,
     pub(super) settings: &'a Settings,
     pub(super) balances: &'a Balances,
+    /// Whether Google's backend takes renders.
+    pub(super) well: bool,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -52,9 +54,10 @@ impl Router {
     /// The route and the step that a new render begins with. Money that running attempts may give
     /// back is worth waiting for; money that is spent is not.
     pub(super) fn entrance(&self, arrival: &Arrival<'_>) -> Result<(Route, Step), AcceptError> {
-        let Arrival { assigned, accept_described, settings, now, .. } = *arrival;
+        let Arrival { assigned, accept_described, settings, well, now, .. } = *arrival;
         let when = settings.when_budget_exhausted;
-        let replicate_price = self.replicate_price(assigned, accept_described, when);
+        let to_legacy = assigned == Route::Legacy || !well || when == WhenBudgetExhausted::Legacy;
+        let replicate_price = self.replicate_price(to_legacy, accept_described);
         let funded = |account| {
             let price = match account {
                 Account::Google => Some(arrival.google_price),
@@ -66,23 +69,21 @@ impl Router {
             price.is_some_and(|price| balance.judge(price, budget) != Verdict::Open)
         };
         let available = self.courier.rules.available;
-        entrance(assigned, accept_described, available, when, funded).map_err(|none| match none {
-            NoEntrance::Closed => AcceptError::RouteClosed,
-            NoEntrance::Unfunded => AcceptError::BudgetExhausted { again_at: midnight_after(now) },
+        entrance(assigned, accept_described, available, when, well, funded).map_err(|none| {
+            match none {
+                NoEntrance::Closed => AcceptError::RouteClosed,
+                NoEntrance::Unfunded => {
+                    AcceptError::BudgetExhausted { again_at: midnight_after(now) }
+                }
+            }
         })
     }
 
     /// The most that a prediction costs of the step that a render would begin with on Replicate.
-    fn replicate_price(
-        &self,
-        assigned: Route,
-        accept_described: bool,
-        when: WhenBudgetExhausted,
-    ) -> Option<Micros> {
+    fn replicate_price(&self, to_legacy: bool, accept_described: bool) -> Option<Micros> {
         let available = self.courier.rules.available;
         let legacy = steps(Route::Legacy)[0];
-        let wanted = assigned == Route::Legacy || when == WhenBudgetExhausted::Legacy;
-        let step = if wanted && available.contains(&legacy) {
+        let step = if to_legacy && available.contains(&legacy) {
             legacy
         } else {
             let google = steps(Route::Gemini)[0];

@@ -3,13 +3,15 @@
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::try_join3;
+use futures_util::future::{join, join_all, try_join3};
 
 use super::Router;
 use crate::{
     budget::{Account, Balance, Verdict},
+    catalogue::Backend,
     money::Micros,
     ports::{Backlog, PortError},
+    vitals::{Gate, MINUTES},
 };
 
 /// How long a look stands.
@@ -22,6 +24,7 @@ const LONG_WAIT: u64 = 300;
 pub struct Health {
     pub google: Breaker,
     pub replicate: Breaker,
+    pub providers: Vec<Provider>,
     /// Batches that are open to more renders.
     pub open_batches: u64,
     pub queues: Vec<Backlog>,
@@ -35,13 +38,25 @@ pub struct Breaker {
     pub committed_percent: u64,
 }
 
+/// How a backend of Google's has been answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Provider {
+    pub backend: Backend,
+    pub gate: Gate,
+    /// Of the calls of the last minutes, how many failed, in percent.
+    pub failed_percent: u64,
+}
+
 impl Health {
     /// Whether nothing calls for somebody to look.
     pub fn is_good(&self) -> bool {
         let closed = |breaker: &Breaker| breaker.verdict != Verdict::Open;
         let waits = |queue: &Backlog| queue.oldest_seconds.is_some_and(|s| s > LONG_WAIT);
         let flows = |queue: &Backlog| queue.dead == 0 && !waits(queue);
-        closed(&self.google) && closed(&self.replicate) && self.queues.iter().all(flows)
+        closed(&self.google)
+            && closed(&self.replicate)
+            && self.providers.iter().all(|provider| provider.gate == Gate::Closed)
+            && self.queues.iter().all(flows)
     }
 }
 
@@ -50,9 +65,12 @@ impl Router {
     pub async fn health(&self) -> Result<Health, PortError> {
         let today = self.clock.now().date_naive();
         let settings = self.settings.settings().await;
-        let (balances, open_batches, queues) =
-            try_join3(self.balances(today), self.courier.batches.open(), self.backlogs.backlogs())
-                .await?;
+        let looks =
+            try_join3(self.balances(today), self.courier.batches.open(), self.backlogs.backlogs());
+        let backends = self.courier.catalogue.backends();
+        let providers = join_all(backends.into_iter().map(|backend| self.provider(backend)));
+        let (looks, providers) = join(looks, providers).await;
+        let (balances, open_batches, queues) = looks?;
         let breaker = |account| {
             let price = self.courier.catalogue.cheapest(account, today).unwrap_or_default();
             Breaker::of(balances.of(account), price, settings.daily_budget_of(account))
@@ -60,9 +78,19 @@ impl Router {
         Ok(Health {
             google: breaker(Account::Google),
             replicate: breaker(Account::Replicate),
+            providers,
             open_batches,
             queues,
         })
+    }
+}
+
+impl Router {
+    async fn provider(&self, backend: Backend) -> Provider {
+        let (now, vitals) = (self.clock.now(), self.pulse.vitals(backend).await);
+        let tally = vitals.within(MINUTES, now);
+        let failed_percent = (tally.failures * 100).checked_div(tally.begun()).unwrap_or_default();
+        Provider { backend, gate: vitals.gate(now), failed_percent }
     }
 }
 

@@ -12,10 +12,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     accept::{AcceptError, Accepted, NewRender},
-    health::{Breaker, Health, HealthCache},
+    health::{Breaker, Health, HealthCache, Provider},
     upload::{NewUpload, Upload},
 };
-use super::Courier;
+use super::{Courier, Pulse};
 use crate::{
     ids::{RenderId, UserId},
     lane::LaneRules,
@@ -34,6 +34,7 @@ pub struct Router {
     pub objects: Arc<dyn Objects>,
     pub links: Arc<dyn Links>,
     pub ledger: Arc<dyn Ledger>,
+    pub pulse: Pulse,
     pub backlogs: Arc<dyn Backlogs>,
     pub settings: Arc<dyn SettingsSource>,
     pub clock: Arc<dyn Clock>,

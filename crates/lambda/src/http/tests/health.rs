@@ -1,11 +1,14 @@
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::json;
 use tryon_core::{
+    catalogue::Backend,
     memory::{Call, Mishap},
     money::Micros,
-    ports::{Clock, Outgoing, Queue, QueueName},
+    ports::{Clock, Outgoing, ProviderHealth, Queue, QueueName},
     settings::Settings,
+    vitals::{Breaker, Tally, Vitals},
 };
 
 use super::edge::{Edge, event};
@@ -18,6 +21,10 @@ async fn health_is_open_to_anyone_and_names_no_amounts() {
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("ok")), "{answer:?}");
     let closed = json!({"state": "closed", "committed_percent": 0});
     assert_eq!(answer.body["breakers"], json!({"google": closed, "replicate": closed}));
+    for name in ["gemini-online", "gemini-batch"] {
+        let provider = json!({"name": name, "state": "closed", "failed_percent": 0});
+        assert!(answer.body["providers"].as_array().unwrap().contains(&provider), "{name}");
+    }
     assert_eq!(
         (&answer.body["open_batches"], edge.house.queues.depth(QueueName::Accumulator).total()),
         (&json!(0), 0)
@@ -58,4 +65,23 @@ async fn a_house_that_cannot_be_seen_is_told() {
         assert_eq!(edge.ask(event("health")).await.problem(), (503, "unavailable", ""), "{call:?}");
     }
     assert_eq!(edge.ask(event("health")).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_down_is_told() {
+    let edge = Edge::new().await;
+    let now = edge.house.clock.now();
+    let breaker = Breaker::Open { since: now, until: now + TimeDelta::seconds(60), times: 1 };
+    let down = Vitals { breaker, ..Vitals::default() };
+    let tally = Tally { calls: 4, failures: 3, ..Tally::default() };
+    let (health, backend) = (&edge.house.health, Backend::GeminiOnline);
+    health.record(backend, now, tally).await.unwrap();
+    assert_eq!(health.change(backend, &down).await, Ok(true));
+    let answer = edge.ask(event("health")).await;
+    assert_eq!(answer.body["status"], "degraded");
+    let open = json!({"name": "gemini-online", "state": "open", "failed_percent": 75});
+    assert_eq!(answer.body["providers"][0], open);
+    edge.house.clock.sleep(Duration::from_secs(60)).await;
+    let state = edge.ask(event("health")).await.body["providers"][0]["state"].clone();
+    assert_eq!(state, "half_open");
 }
