@@ -84,6 +84,22 @@ async fn what_never_arrives_is_missing_in_the_end() {
     support::check_money(&world);
 }
 
+/// The two hours begin with the first look: who looks late does not take one broken stream for the end.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_looked_at_late_has_its_time_all_the_same() {
+    let rules = vec![
+        Rule::new(When::kind(CallKind::Get).nth(Nth::First(300)), Fault::status(503)),
+        Rule::new(download().nth(Nth::First(1)), Fault::CutDownload { after_rows: 1 }),
+    ];
+    let world = support::world(1, support::settings(), rules).await;
+    let renders = support::play(&world, &vec![body("batch", ""); 3]).await;
+    assert_eq!(support::succeeded(&renders), 3);
+    let took = renders[0].status.ended_at().unwrap() - renders[0].accepted_at;
+    assert!(took.num_hours() >= 4, "{took}");
+    assert!(renders.iter().all(|render| render.n == 1), "nothing was bought twice");
+    support::check_calm(&world);
+}
+
 /// A stream that stands still holds nobody beyond the time there is.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_stands_still_is_left() {

@@ -82,7 +82,15 @@ pub enum AttemptState {
     /// The paying call may be under way. Found after its lease, its outcome is unknown.
     Sending { since: DateTime<Utc>, lease_until: DateTime<Utc> },
     /// The provider runs a job for us. `seq` is the poll that comes next.
-    Submitted { job: JobName, since: DateTime<Utc>, seq: u32, running: bool },
+    Submitted {
+        job: JobName,
+        since: DateTime<Utc>,
+        seq: u32,
+        running: bool,
+        /// When its results were first asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fetched: Option<DateTime<Utc>>,
+    },
     /// Outcome unknown; the money stays kept.
     Held {
         since: DateTime<Utc>,

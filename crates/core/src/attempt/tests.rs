@@ -164,7 +164,7 @@ fn polls_are_counted_and_a_job_seen_running_stays_so() {
     let attempt = submitted().polled(true, at(7)).unwrap().attempt;
     let attempt = attempt.polled(false, at(12)).unwrap().attempt;
     let job = JobName::from("batches/1");
-    let state = AttemptState::Submitted { job, since: at(2), seq: 2, running: true };
+    let state = AttemptState::Submitted { job, since: at(2), seq: 2, running: true, fetched: None };
     assert_eq!(attempt.state, state);
 }
 

@@ -93,11 +93,12 @@ impl Attempt {
     }
 
     /// A finished job is being read, until the reader's own time is over: not to be asked after.
-    pub fn fetching(self, until: DateTime<Utc>) -> Step {
-        let AttemptState::Submitted { .. } = self.state else {
+    pub fn fetching(self, now: DateTime<Utc>, until: DateTime<Utc>) -> Step {
+        let AttemptState::Submitted { ref job, since, seq, running, fetched } = self.state else {
             return self.invalid("fetched");
         };
-        let state = self.state.clone();
+        let (job, fetched) = (job.clone(), fetched.or(Some(now)));
+        let state = AttemptState::Submitted { job, since, seq, running, fetched };
         Ok(self.write(state, Some(until + GRACE), None))
     }
 
@@ -109,17 +110,20 @@ impl Attempt {
             _ => return self.invalid("submitted"),
         };
         let due = now + TimeDelta::seconds(self.poll_delay(0).into()) + GRACE;
-        let state = AttemptState::Submitted { job, since: now, seq: 0, running: false };
+        let state =
+            AttemptState::Submitted { job, since: now, seq: 0, running: false, fetched: None };
         Ok(self.write(state, Some(due), movement))
     }
 
     /// A poll was made and the next one is on its way.
     pub fn polled(self, running: bool, next_poll: DateTime<Utc>) -> Step {
-        let AttemptState::Submitted { ref job, since, seq, running: ran } = self.state else {
+        let AttemptState::Submitted { ref job, since, seq, running: ran, fetched } = self.state
+        else {
             return self.invalid("polled");
         };
         let running = running || ran;
-        let state = AttemptState::Submitted { job: job.clone(), since, seq: seq + 1, running };
+        let (job, seq) = (job.clone(), seq + 1);
+        let state = AttemptState::Submitted { job, since, seq, running, fetched };
         Ok(self.write(state, Some(next_poll + GRACE), None))
     }
 

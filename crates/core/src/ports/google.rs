@@ -1,7 +1,6 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
 use crate::{
@@ -68,7 +67,7 @@ pub trait BatchProvider: Send + Sync + fmt::Debug {
     -> Result<JobName, CallError>;
     /// The job that bears exactly this name, if the provider lists one; the oldest of several.
     async fn find(&self, name: &AttemptId) -> Result<Option<JobName>, CallError>;
-    async fn status(&self, job: &JobName) -> Result<JobStatus, CallError>;
+    async fn status(&self, job: &JobName) -> Result<JobPhase, CallError>;
     /// Best effort.
     async fn cancel(&self, job: &JobName) -> Result<(), CallError>;
     /// The rows of a finished job's result file, as they stream in.
@@ -94,13 +93,6 @@ pub struct ResultRow {
 }
 
 /// What a job is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobStatus {
-    pub phase: JobPhase,
-    /// When it ended, as far as the provider says.
-    pub ended: Option<DateTime<Utc>>,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobPhase {
     Pending,

@@ -20,8 +20,8 @@ use futures_util::stream::BoxStream;
 
 pub use self::{
     google::{
-        Answer, BatchProvider, CallError, JobPhase, JobStatus, OnlineProvider, ResultRow,
-        ResultStream, RowAnswer, Uploaded,
+        Answer, BatchProvider, CallError, JobPhase, OnlineProvider, ResultRow, ResultStream,
+        RowAnswer, Uploaded,
     },
     health::ProviderHealth,
     http::{Body, HttpTransport, TransportError},

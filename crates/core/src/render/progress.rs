@@ -91,6 +91,9 @@ impl Render {
                 self.go_on(attempt, *class, now, rules);
             }
             Outcome::Failed { class } => {
+                // Remembered for whichever try decides later.
+                let gone = *class == FailClass::Retired;
+                self.google_failed |= self.step == Step::Gemini && was_asked(*class) && !gone;
                 if *class == FailClass::Unknown {
                     self.unknown_beside(attempt);
                 }
@@ -242,8 +245,7 @@ impl Render {
         }
         let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
         let instead = self.instead(class, now, rules);
-        let asked = !unfunded && class != FailClass::Diverted;
-        self.google_failed |= self.step == Step::Gemini && asked && instead.is_none();
+        self.google_failed |= self.step == Step::Gemini && was_asked(class) && instead.is_none();
         let code =
             if unfunded { FailureCode::BudgetExhausted } else { FailureCode::ProviderUnavailable };
         let granted = self.granted.clone();
@@ -362,4 +364,9 @@ impl Render {
         // The end may not wait for a send.
         self.due_at = Some(if self.is_ended() { soon } else { soon.min(self.give_up_at) });
     }
+}
+
+/// Whether the provider was asked at all.
+const fn was_asked(class: FailClass) -> bool {
+    !matches!(class, FailClass::Unfunded | FailClass::Deferred | FailClass::Diverted)
 }

@@ -116,3 +116,15 @@ fn one_that_met_an_open_breaker_goes_where_the_router_sends_those_that_arrive() 
     fail(&mut render, &[FailClass::Provider, FailClass::Diverted], &rules(&Step::ALL));
     assert_eq!((render.served, render.step), (Route::Gemini, Step::PhotoMaker));
 }
+
+#[test]
+fn a_batch_that_failed_beside_its_rescue_is_not_forgotten() {
+    let mut render = rescued();
+    let own = render.own_attempt();
+    let given = failed(&render, FailClass::Provider);
+    render.apply(&batch_attempt(1), &given, at(DUE + 20), &rules(&Step::ALL));
+    let given = failed(&render, FailClass::Diverted);
+    render.apply(&own, &given, at(DUE + 40), &rules(&Step::ALL));
+    assert!(render.google_failed);
+    assert_eq!((render.served, render.step), (Route::Gemini, Step::PhotoMaker));
+}

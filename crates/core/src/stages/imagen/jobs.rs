@@ -16,7 +16,7 @@ use crate::{
     lane::Lane,
     messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
     outcome::FailClass,
-    ports::{CallError, JobPhase, JobStatus, Outgoing, QueueName, Uploaded},
+    ports::{CallError, JobPhase, Outgoing, QueueName, Uploaded},
     stages::{
         Invocation, StageError,
         buyer::{Claim, Purchase},
@@ -28,8 +28,9 @@ use crate::{
 const LOOK_FOR: TimeDelta = TimeDelta::minutes(10);
 /// Google expires a job after 48 h; one that cannot be asked after an hour more never will be.
 const JOB_LIFE: TimeDelta = TimeDelta::hours(49);
-/// How long after a job's end its results are asked for. Then what came is delivered, and the rest is
-/// missing: nobody whose picture is home waits for another's.
+/// How long results are asked for, from the first time on: a job may have ended long before anybody
+/// looked. Then what came is delivered, and the rest is missing: nobody whose picture is home waits for
+/// another's.
 const FETCH_FOR: TimeDelta = TimeDelta::hours(2);
 
 impl Imagen {
@@ -157,24 +158,26 @@ impl Imagen {
         call: &Invocation,
     ) -> Result<(), StageError> {
         let attempt = self.buyer.attempt(id).await?;
-        let AttemptState::Submitted { ref job, since, seq: expected, running } = attempt.state
+        let AttemptState::Submitted { ref job, since, seq: expected, running, fetched } =
+            attempt.state
         else {
             return self.resolve_attempt(attempt).await;
         };
         if seq < expected {
             return Ok(());
         }
-        let JobStatus { phase, ended } = match self.batch.status(job).await {
-            Ok(status) => status,
+        let phase = match self.batch.status(job).await {
+            Ok(phase) => phase,
             Err(error) => {
                 tracing::warn!(attempt = %id, %error, "a job could not be asked after");
-                JobStatus { phase: JobPhase::Unrecognised, ended: None }
+                JobPhase::Unrecognised
             }
         };
-        let fetch_until = ended.map_or(since + JOB_LIFE, |ended| ended + FETCH_FOR);
         match phase {
             JobPhase::Succeeded { results } => {
-                let attempt = self.buyer.commit(attempt.fetching(call.deadline)).await?;
+                let now = self.buyer.clock.now();
+                let fetch_until = fetched.unwrap_or(now) + FETCH_FOR;
+                let attempt = self.buyer.commit(attempt.fetching(now, call.deadline)).await?;
                 match self.fetch(&attempt, results, call).await? {
                     Fetched::Part(_) if self.buyer.clock.now() < fetch_until => {
                         self.poll_again(attempt, true).await

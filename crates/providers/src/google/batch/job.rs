@@ -21,7 +21,6 @@ pub(super) struct Operation {
 struct Metadata {
     display_name: Option<String>,
     create_time: Option<String>,
-    end_time: Option<String>,
     state: Option<String>,
     output: Option<Output>,
 }
@@ -53,10 +52,6 @@ impl Operation {
 
     pub(super) fn job(&self) -> Option<JobName> {
         is_resource(&self.name, "batches").then(|| JobName::from(self.name.as_str()))
-    }
-
-    pub(super) fn ended(&self) -> Option<DateTime<Utc>> {
-        self.metadata.as_ref()?.end_time.as_deref()?.parse().ok()
     }
 
     pub(super) fn phase(&self) -> JobPhase {
@@ -196,15 +191,6 @@ mod tests {
         for json in both {
             assert_eq!(phase(&json), named, "{json}");
         }
-    }
-
-    #[test]
-    fn the_end_is_told_or_not() {
-        let of = |json: Value| Operation::parse(json.to_string().as_bytes()).unwrap().ended();
-        let ended = of(json!({"metadata": {"endTime": "2026-11-23T10:00:00.123456789Z"}}));
-        assert_eq!(ended.map(|at| at.timestamp()), Some(1_795_428_000));
-        assert_eq!(of(json!({"metadata": {"endTime": "soon"}})), None);
-        assert_eq!(of(json!({})), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tryon_core::{
     messages::RenderOrder,
     outcome::FailClass,
     ports::{
-        BatchProvider, Body, ByteStream, CallError, JobStatus, Objects, ResultStream, Uploaded,
+        BatchProvider, Body, ByteStream, CallError, JobPhase, Objects, ResultStream, Uploaded,
     },
 };
 
@@ -136,12 +136,12 @@ impl BatchProvider for GeminiBatch {
         Ok(oldest.map(|found| found.job))
     }
 
-    async fn status(&self, job: &JobName) -> Result<JobStatus, CallError> {
+    async fn status(&self, job: &JobName) -> Result<JobPhase, CallError> {
         let url = self.job_url(job).await?;
         let answer = self.ask(Purpose::Free, Method::GET, &url, None).await?;
         let operation = Operation::parse(&answer)
             .ok_or_else(|| Purpose::Free.lost("the answer about a job cannot be read"))?;
-        Ok(JobStatus { phase: operation.phase(), ended: operation.ended() })
+        Ok(operation.phase())
     }
 
     async fn cancel(&self, job: &JobName) -> Result<(), CallError> {

@@ -175,7 +175,7 @@ async fn asks_and_cancels() {
     let script = Script::new([Play::json(200, &running), Play::text(200, "{}")]);
     let batch = batch(&script, inputs());
     let job = JobName::from("batches/k3v8");
-    assert_eq!(batch.status(&job).await.unwrap().phase, JobPhase::Running);
+    assert_eq!(batch.status(&job).await.unwrap(), JobPhase::Running);
     batch.cancel(&job).await.unwrap();
     assert_snapshot!(shown(&script.sent()));
     let elsewhere = JobName::from("batches/../files/x");
