@@ -102,6 +102,22 @@ impl Balance {
     }
 }
 
+/// What both accounts hold on a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balances {
+    pub google: Balance,
+    pub replicate: Balance,
+}
+
+impl Balances {
+    pub const fn of(&self, account: Account) -> &Balance {
+        match account {
+            Account::Google => &self.google,
+            Account::Replicate => &self.replicate,
+        }
+    }
+}
+
 impl Balance {
     /// The same with what it means for the rescues' part.
     pub fn after_entry(&self, entry: &LedgerEntry) -> Option<Self> {

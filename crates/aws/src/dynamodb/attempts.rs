@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 use chrono::{DateTime, NaiveDate, Utc};
 use tryon_core::{
     attempt::{Attempt, AttemptWrite},
-    budget::{Account, Balance, LedgerEntry},
+    budget::{Account, Balance, Balances, LedgerEntry},
     ids::AttemptId,
     ports::{Attempts, Clock, Ledger, PortError, Random, Written},
 };
@@ -17,7 +17,7 @@ use super::{
     Item,
     cancellation::{Tried, judge, lost_race},
     item,
-    ledger::{self, balance},
+    ledger::{self, Day},
     number,
     patience::Patience,
     text, unbuilt,
@@ -159,8 +159,12 @@ impl Attempts for DynamoAttempts {
 
 #[async_trait]
 impl Ledger for DynamoAttempts {
+    async fn balances(&self, date: NaiveDate) -> Result<Balances, PortError> {
+        Day::read(&self.clients, &self.tables.budget, date).await?.balances()
+    }
+
     async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
-        balance(&self.clients, &self.tables.budget, account, date).await
+        Day::read(&self.clients, &self.tables.budget, date).await?.balance(account)
     }
 }
 

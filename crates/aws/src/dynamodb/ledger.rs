@@ -6,12 +6,13 @@ use aws_sdk_dynamodb::types::{
 };
 use chrono::NaiveDate;
 use tryon_core::{
-    budget::{Account, Balance, CAP_PERCENT, LedgerEntry, Movement},
+    budget::{Account, Balance, Balances, CAP_PERCENT, LedgerEntry, Movement},
     money::Micros,
     ports::{Ledger, PortError},
 };
 
 use super::{
+    Item,
     item::{self, RESCUES, column},
     number, text, unbuilt,
 };
@@ -38,23 +39,46 @@ impl DynamoLedger {
 
 #[async_trait]
 impl Ledger for DynamoLedger {
+    async fn balances(&self, date: NaiveDate) -> Result<Balances, PortError> {
+        Day::read(&self.clients, &self.table, date).await?.balances()
+    }
+
     async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
-        balance(&self.clients, &self.table, account, date).await
+        Day::read(&self.clients, &self.table, date).await?.balance(account)
     }
 }
 
-pub(super) async fn balance(
-    clients: &Clients,
-    table: &str,
-    account: Account,
-    date: NaiveDate,
-) -> Result<Balance, PortError> {
-    let date = date.to_string();
-    let get = clients.dynamodb().get_item().consistent_read(true).table_name(table);
-    let answer =
-        get.key("date", text(&date)).send().await.map_err(|error| port_error("GetItem", &error))?;
-    item::to_balance(&answer.item.unwrap_or_default(), account)
-        .map_err(|unreadable| unreadable.in_row(table, &date))
+/// A day's row, whoever's money is in it.
+pub(super) struct Day<'a> {
+    table: &'a str,
+    date: String,
+    row: Item,
+}
+
+impl<'a> Day<'a> {
+    pub(super) async fn read(
+        clients: &Clients,
+        table: &'a str,
+        date: NaiveDate,
+    ) -> Result<Self, PortError> {
+        let date = date.to_string();
+        let get = clients.dynamodb().get_item().consistent_read(true).table_name(table);
+        let answer = get.key("date", text(&date)).send().await;
+        let answer = answer.map_err(|error| port_error("GetItem", &error))?;
+        Ok(Self { table, date, row: answer.item.unwrap_or_default() })
+    }
+
+    pub(super) fn balances(&self) -> Result<Balances, PortError> {
+        let (google, replicate) =
+            (self.balance(Account::Google)?, self.balance(Account::Replicate)?);
+        Ok(Balances { google, replicate })
+    }
+
+    /// Of one account; what is wrong with the other's part is no matter.
+    pub(super) fn balance(&self, account: Account) -> Result<Balance, PortError> {
+        item::to_balance(&self.row, account)
+            .map_err(|unreadable| unreadable.in_row(self.table, &self.date))
+    }
 }
 
 /// The update of the day's row that an entry stands for, with the condition that it follows. A

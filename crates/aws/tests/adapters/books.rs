@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tryon_aws::{Clients, DynamoAttempts};
 use tryon_core::{
     attempt::{Attempt, AttemptWrite},
-    budget::{Account, Balance},
+    budget::Balances,
     contract::{attempts, attempts_model},
     ids::AttemptId,
     memory::{Chaos, MemoryAttempts},
@@ -86,8 +86,8 @@ impl Attempts for InTurn {
 
 #[async_trait]
 impl Ledger for InTurn {
-    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
+    async fn balances(&self, date: NaiveDate) -> Result<Balances, PortError> {
         let (client, _permit) = self.next().await;
-        client.balance(account, date).await
+        client.balances(date).await
     }
 }

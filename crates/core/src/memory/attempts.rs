@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     attempt::{Attempt, AttemptState, AttemptWrite},
-    budget::{Account, Balance, Movement},
+    budget::{Account, Balance, Balances, Movement},
     ids::AttemptId,
     ports::{Attempts, Ledger, PortError, Written},
 };
@@ -89,10 +89,12 @@ impl Attempts for MemoryAttempts {
 
 #[async_trait]
 impl Ledger for MemoryAttempts {
-    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
+    async fn balances(&self, date: NaiveDate) -> Result<Balances, PortError> {
         self.chaos
             .call(Call::AttemptBalance, |_| {
-                Ok(lock(&self.state).ledger.get(&(date, account)).copied().unwrap_or_default())
+                let state = lock(&self.state);
+                let of = |account| state.ledger.get(&(date, account)).copied().unwrap_or_default();
+                Ok(Balances { google: of(Account::Google), replicate: of(Account::Replicate) })
             })
             .await
     }

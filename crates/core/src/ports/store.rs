@@ -5,7 +5,7 @@ use super::{PortError, Random};
 use crate::{
     attempt::{Attempt, AttemptWrite},
     batch::{Batch, BatchPolicy},
-    budget::{Account, Balance},
+    budget::{Account, Balance, Balances},
     catalogue::BatchKey,
     ids::{AttemptId, BatchId, RenderId, UserId},
     messages::RenderOrder,
@@ -105,6 +105,10 @@ pub trait Attempts: Send + Sync + std::fmt::Debug {
 /// Reading the ledger.
 #[async_trait]
 pub trait Ledger: Send + Sync + std::fmt::Debug {
-    /// The balance of `account` on `date`.
-    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError>;
+    /// What both accounts hold on `date`, in one read where the store has them side by side.
+    async fn balances(&self, date: NaiveDate) -> Result<Balances, PortError>;
+    /// What `account` alone holds.
+    async fn balance(&self, account: Account, date: NaiveDate) -> Result<Balance, PortError> {
+        Ok(*self.balances(date).await?.of(account))
+    }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::{join3, try_join_all};
+use futures_util::future::{join_all, join3};
 use serde::Serialize;
 
 use crate::{
@@ -70,8 +70,10 @@ impl Report {
 
     async fn backends(&self) -> Result<(), PortError> {
         let now = self.clock.now();
-        for backend in self.catalogue.backends() {
-            let gate = self.health.read(backend, now).await?.gate(now);
+        let backends = self.catalogue.backends();
+        let reads = backends.iter().map(|backend| self.health.read(*backend, now));
+        for (backend, vitals) in backends.iter().zip(join_all(reads).await) {
+            let gate = vitals?.gate(now);
             let open = f64::from(u8::from(gate != Gate::Closed));
             PROVIDER_BREAKER_OPEN.show([backend.as_str()], open);
         }
@@ -82,12 +84,11 @@ impl Report {
         let at = self.clock.now();
         let date = at.date_naive();
         let settings = self.settings.settings().await;
-        let read = Account::ALL.map(|account| self.ledger.balance(account, date));
-        let balances = try_join_all(read).await?;
-        let [google, replicate] = [0, 1].map(|i| {
-            let account = Account::ALL[i];
+        let balances = self.ledger.balances(date).await?;
+        let [google, replicate] = [Account::Google, Account::Replicate].map(|account| {
             let price = self.catalogue.cheapest(account, date).unwrap_or_default();
-            AccountStatus::of(account, balances[i], price, settings.daily_budget_of(account))
+            let daily_budget = settings.daily_budget_of(account);
+            AccountStatus::of(account, *balances.of(account), price, daily_budget)
         });
         let status = BudgetStatus { at, date, google, replicate };
         let text = serde_json::to_string(&status).map_err(|e| PortError::Broken(e.to_string()))?;

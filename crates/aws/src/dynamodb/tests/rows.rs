@@ -4,6 +4,7 @@ use tryon_core::{
     attempt::{Attempt, NeverBought},
     budget::{Account, Balance},
     contract::fixtures::{attempt, start},
+    money::Micros,
     ports::{Attempts, Ledger, PortError},
 };
 
@@ -100,4 +101,16 @@ async fn what_is_wrong_with_a_row_is_named() {
         "budget, row 2026-11-23: google_committed_micros is not what the rest of the row says";
     assert_eq!(met, Err(PortError::Broken(text.to_owned())));
     assert_eq!(books.balance(Account::Replicate, day).await, Ok(Balance::default()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_accounts_are_one_read() {
+    let row = json!({
+        "google_committed_micros": {"N": "7"}, "google_settled_micros": {"N": "7"},
+        "replicate_committed_micros": {"N": "5"}, "replicate_settled_micros": {"N": "5"},
+    });
+    let (books, requests) = books(move |_| (200, json!({"Item": row})));
+    let met = books.balances(start().date_naive()).await.unwrap();
+    assert_eq!([met.google.settled, met.replicate.settled], [7, 5].map(Micros::new));
+    assert_eq!(requests.lock().unwrap().len(), 1);
 }

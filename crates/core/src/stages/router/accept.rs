@@ -6,12 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join3;
 use sha2::{Digest, Sha256};
 
-use super::{
-    Caller, Router,
-    entrance::{Arrival, Balances},
-    upload::hex,
-};
+use super::{Caller, Router, entrance::Arrival, upload::hex};
 use crate::{
+    budget::Balances,
     catalogue::{Backend, Entry},
     chain::Step,
     ids::{RenderId, UserId},
@@ -130,7 +127,7 @@ impl Router {
         let backend = self.google_backend(&new.request, assignment, choice.lane, now);
         let (request, balances, gate) = join3(
             self.find_pictures(new.caller, &new.user_id, new.request),
-            self.balances(now.date_naive()),
+            self.ledger.balances(now.date_naive()),
             self.gate(backend),
         )
         .await;
@@ -145,7 +142,9 @@ impl Router {
             choice,
         };
         let well = matches!(gate, Gate::Closed | Gate::HalfOpen);
-        let render = self.render(draft.clone(), &settings, &balances, well, now)?;
+        // Should it be another one that tries.
+        let again = (gate == Gate::HalfOpen).then(|| draft.clone());
+        let render = self.render(draft, &settings, &balances, well, now)?;
         let Some(backend) = backend.filter(|_| gate != Gate::Closed) else {
             return Ok(render);
         };
@@ -154,8 +153,10 @@ impl Router {
         if tries && self.pulse.lease(backend, &render.id).await {
             return Ok(render);
         }
-        let render =
-            if tries { self.render(draft, &settings, &balances, false, now)? } else { render };
+        let render = match again.filter(|_| tries) {
+            Some(draft) => self.render(draft, &settings, &balances, false, now)?,
+            None => render,
+        };
         if render.step != Step::Gemini {
             RENDERS_DIVERTED.count([backend.as_str()], 1);
         }

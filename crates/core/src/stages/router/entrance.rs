@@ -1,33 +1,15 @@
 //! Where a render begins: where there is money for it.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use futures_util::future::try_join;
+use chrono::{DateTime, NaiveTime, Utc};
 
 use super::{AcceptError, Router};
 use crate::{
-    budget::{Account, Balance, Verdict},
+    budget::{Account, Balances, Verdict},
     chain::{NoEntrance, Step, entrance, steps, steps_after},
     money::Micros,
-    ports::PortError,
     routing::Route,
     settings::{Settings, WhenBudgetExhausted},
 };
-
-/// What both accounts hold on a day.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Balances {
-    google: Balance,
-    replicate: Balance,
-}
-
-impl Balances {
-    pub(super) const fn of(&self, account: Account) -> &Balance {
-        match account {
-            Account::Google => &self.google,
-            Account::Replicate => &self.replicate,
-        }
-    }
-}
 
 /// What the entrance of a render depends on, besides the deployment.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +26,6 @@ pub(super) struct Arrival<'a> {
 }
 
 impl Router {
-    pub(super) async fn balances(&self, day: NaiveDate) -> Result<Balances, PortError> {
-        let balance = |account| self.ledger.balance(account, day);
-        let (google, replicate) =
-            try_join(balance(Account::Google), balance(Account::Replicate)).await?;
-        Ok(Balances { google, replicate })
-    }
-
     /// The route and the step that a new render begins with. Money that running attempts may give
     /// back is worth waiting for; money that is spent is not.
     pub(super) fn entrance(&self, arrival: &Arrival<'_>) -> Result<(Route, Step), AcceptError> {

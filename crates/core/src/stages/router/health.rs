@@ -65,8 +65,11 @@ impl Router {
     pub async fn health(&self) -> Result<Health, PortError> {
         let today = self.clock.now().date_naive();
         let settings = self.settings.settings().await;
-        let looks =
-            try_join3(self.balances(today), self.courier.batches.open(), self.backlogs.backlogs());
+        let looks = try_join3(
+            self.ledger.balances(today),
+            self.courier.batches.open(),
+            self.backlogs.backlogs(),
+        );
         let backends = self.courier.catalogue.backends();
         let providers = join_all(backends.into_iter().map(|backend| self.provider(backend)));
         let (looks, providers) = join(looks, providers).await;
