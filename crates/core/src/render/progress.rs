@@ -213,8 +213,7 @@ impl Render {
     /// renders to go on a day whose money is spent.
     fn step_after(&self, class: FailClass, rules: &ChainRules) -> Option<(Route, Step)> {
         let along = self.next_step(rules).map(|step| (self.served, step));
-        let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
-        if self.step != Step::Gemini || !unfunded && class != FailClass::Diverted {
+        if self.step != Step::Gemini || was_asked(class) {
             return along;
         }
         // A breaker sends those that are on their way where the router sends those that arrive.

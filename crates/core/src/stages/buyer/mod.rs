@@ -3,6 +3,7 @@
 
 mod claim;
 mod keep;
+mod purchase;
 mod tell;
 
 use std::{sync::Arc, time::Duration};
@@ -10,8 +11,9 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 
 pub(super) use self::{
-    claim::{Again, Claim, Purchase},
+    claim::{Again, Claim},
     keep::{STOP_BEFORE, kept_as, picture_prefix},
+    purchase::Purchase,
 };
 use super::StageError;
 use crate::{
