@@ -7,7 +7,6 @@ use tryon_core::{
     chain::Step,
     outcome::{FailClass, Outcome},
 };
-use tryon_local::world::WorldConfig;
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, SandboxConfig, When};
 
 use crate::support::{self, body};
@@ -32,14 +31,7 @@ async fn a_file_arrives_in_slices() {
     for (ranges, cuts) in [(true, Nth::First(1_000)), (false, Nth::First(3))] {
         let rules = vec![Rule::new(download().nth(cuts), Fault::CutDownload { after_rows: 2 })];
         let sandbox = SandboxConfig { ranges, ..support::quick(1, rules) };
-        let world = support::world_of(WorldConfig {
-            seed: 1,
-            settings: support::settings(),
-            sandbox,
-            steps: &[Step::Gemini],
-            ..WorldConfig::default()
-        })
-        .await;
+        let world = support::world_with(1, support::settings(), sandbox, &[Step::Gemini]).await;
         let renders = support::play(&world, &vec![body("batch", ""); 9]).await;
         assert_eq!(support::succeeded(&renders), 9, "ranges: {ranges}");
         assert!(renders.iter().all(|render| render.n == 1), "nothing was bought twice");
@@ -62,14 +54,7 @@ async fn a_slow_stream_is_waited_for() {
 async fn what_never_arrives_is_missing_in_the_end() {
     let rules = vec![Rule::new(download(), Fault::CutDownload { after_rows: 1 })];
     let sandbox = SandboxConfig { ranges: false, ..support::quick(1, rules) };
-    let world = support::world_of(WorldConfig {
-        seed: 1,
-        settings: support::settings(),
-        sandbox,
-        steps: &[Step::Gemini],
-        ..WorldConfig::default()
-    })
-    .await;
+    let world = support::world_with(1, support::settings(), sandbox, &[Step::Gemini]).await;
     let renders = support::play(&world, &[body("batch", ""), body("batch", "")]).await;
     let first = world.attempts.attempts().into_iter().find(|attempt| attempt.shares.len() == 2);
     let first = first.unwrap();

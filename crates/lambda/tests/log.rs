@@ -3,12 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tryon_core::{
-    contract::fixtures::start,
+    contract::{fixtures::start, written::Written},
     memory::{Chaos, MemoryQueues, TokioClock},
     messages::WireMessage,
     stages::{Consumer, Invocation, StageError},
@@ -26,21 +26,6 @@ impl<M: WireMessage + Send + 'static> Consumer<M> for NotNow {
     }
 }
 
-/// What is logged, as a whole.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn event(name: &str) -> Value {
     let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -48,7 +33,7 @@ fn event(name: &str) -> Value {
 
 #[tokio::test]
 async fn the_log_names_messages_and_quotes_none() {
-    let log = Log::default();
+    let log = Written::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
@@ -59,7 +44,7 @@ async fn the_log_names_messages_and_quotes_none() {
     accumulator.call(event("accumulator.poison"), call).await.unwrap();
     let imagen = ImagenHandler::new(Arc::new(NotNow), queues);
     imagen.call(event("imagen.online"), call).await.unwrap();
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert!(text.lines().count() >= 4, "{text}");
     let poison = &event("accumulator.poison")["Records"][1]["messageId"];
     for named in [poison.as_str().unwrap(), "019cb3a1-9e00-7000-8000-5f0c1d2e3a4b/gemini/1"] {

@@ -3,17 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
-use std::{
-    fmt::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tryon_core::{
     chain::Step,
+    contract::written::Written,
     memory::TokioClock,
     picture::Mime,
     ports::{Clock, Objects, QueueName, StatusName},
@@ -29,20 +26,6 @@ use tryon_providers::google::{Auth, Host};
 use tryon_sandbox::{CallKind, Fault, Faults, Latency, Nth, Pictures, Rule, SandboxConfig, When};
 
 const API_KEY: &str = "sandbox-api-key-0123456789";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 async fn world(rules: Vec<Rule>, google: Google, sandbox: SandboxConfig) -> World {
     let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
@@ -119,7 +102,7 @@ fn secrets(world: &World) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_that_fails_tells_a_secret() {
-    let log = Log::default();
+    let log = Written::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
@@ -160,7 +143,7 @@ async fn nothing_that_fails_tells_a_secret() {
         said += &play(&world).await;
         unseen.extend(secrets(&world));
     }
-    said += &String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    said += &log.text();
     // It did fail, and said so.
     for failure in ["HTTP 401", "HTTP 403", "the model is gone", "no token could be had"] {
         assert!(said.contains(failure), "nothing tells of {failure}");

@@ -26,7 +26,11 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tryon_core::{contract::fixtures, memory::TokioClock, ports::Clock};
+use tryon_core::{
+    contract::{fixtures, written::Written},
+    memory::TokioClock,
+    ports::Clock,
+};
 
 /// What no log, error or `Debug` may show.
 pub(crate) const SECRET: &str = "hush-hush-4711";
@@ -158,7 +162,7 @@ impl HttpConnector for Wire {
 
 /// What is logged, the SDKs' debugging lines included. (Their traces hold whole answers.)
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Written);
 
 impl Log {
     pub(crate) fn during(&self, work: impl FnOnce()) {
@@ -166,7 +170,7 @@ impl Log {
     }
 
     pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        let log = self.clone();
+        let log = self.0.clone();
         tracing_subscriber::fmt()
             .with_ansi(false)
             .with_max_level(tracing::Level::DEBUG)
@@ -175,18 +179,7 @@ impl Log {
     }
 
     pub(crate) fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        self.0.take()
     }
 }
 

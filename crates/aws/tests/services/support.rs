@@ -1,9 +1,8 @@
 //! Clients of the emulator, and the clocks that tests go by.
 
 use std::{
-    io,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -13,7 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tryon_aws::Clients;
 use tryon_core::{
-    contract::fixtures,
+    contract::{fixtures, written::Written},
     memory::{SeededRandom, TokioClock},
     ports::{Clock, Random},
 };
@@ -65,27 +64,16 @@ pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
 
 /// What is logged, to the last trace of the SDKs.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Written);
 
 impl Log {
     pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        let log = self.clone();
+        let log = self.0.clone();
         let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone());
         lines.with_max_level(tracing::Level::TRACE).finish()
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.0.text()
     }
 }

@@ -16,3 +16,4 @@ pub mod health;
 pub mod objects;
 pub mod queues;
 pub mod renders;
+pub mod written;
