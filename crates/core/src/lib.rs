@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod chain;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod gates;
 pub mod ids;
 pub mod lane;
 pub mod memory;
