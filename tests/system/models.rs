@@ -52,7 +52,8 @@ batch_percent = 50
 
 /// The built-in catalogue with these edits, and one more model.
 fn catalogue(edits: &[(&str, &str)]) -> Arc<Catalogue> {
-    let mut text = BUILT_IN.to_owned();
+    // No model of it has a successor, unless a test says so.
+    let mut text = BUILT_IN.replace("successor = \"nano-banana-lite\"\n", "");
     for (from, to) in edits {
         assert!(text.contains(from), "{from}");
         text = text.replacen(from, to, 1);
@@ -127,12 +128,83 @@ fn a_model_that_is_gone_gives_way_in_mid_run() {
     assert_eq!(numbers.get("attempts_failed retired"), Some(&2.0));
 }
 
+#[test]
+fn a_job_that_finds_its_model_gone_gives_way_too() {
+    let first = |kind| When::kind(kind).nth(Nth::First(1));
+    for rule in [
+        Rule::new(first(CallKind::Create), Fault::FailJob { code: 5 }),
+        Rule::new(first(CallKind::Row), Fault::ErrorRow { code: 5 }),
+    ] {
+        let numbers = counted(async {
+            let world = world(with_successor(), vec![rule.clone()]).await;
+            let renders = support::play(&world, &[body("batch", "")]).await;
+            assert_eq!(support::succeeded(&renders), 1, "{renders:#?}");
+            assert_eq!(renders[0].entry.as_str(), "pro");
+            support::check_calm(&world);
+        });
+        assert_eq!(numbers.get(&format!("model_retired {BANANA}")), Some(&1.0), "{rule:?}");
+    }
+}
+
+#[test]
+fn a_model_that_draws_for_others_is_not_gone() {
+    let numbers = counted(async {
+        let odd = When::kind(CallKind::Row).prompt("odd").nth(Nth::First(1));
+        let rules = vec![Rule::new(odd, Fault::ErrorRow { code: 5 })];
+        let world = world(with_successor(), rules).await;
+        let renders = support::play(&world, &[body("batch", "odd"), body("batch", "")]).await;
+        assert_eq!(support::succeeded(&renders), 2, "{renders:#?}");
+        assert!(renders.iter().all(|render| render.entry.as_str() != "pro"));
+        support::check_calm(&world);
+    });
+    assert_eq!(numbers.get(&format!("model_retired {BANANA}")), None);
+}
+
+/// The whole chain, and no other model of Google's.
+async fn alone(rules: Vec<Rule>) -> World {
+    support::world_of(WorldConfig {
+        seed: 1,
+        settings: support::settings(),
+        sandbox: support::quick(1, rules),
+        catalogue: Some(catalogue(&[])),
+        steps: &Step::ALL,
+        ..WorldConfig::default()
+    })
+    .await
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_successor_the_render_goes_on_along_its_chain() {
-    let world = support::whole_world(1, support::settings(), gone()).await;
+    let world = alone(gone()).await;
     let renders = support::play(&world, &[body("online", "")]).await;
     assert_eq!(support::succeeded(&renders), 1);
     assert_eq!(renders[0].step, Step::PhotoMaker);
+    support::check_calm(&world);
+}
+
+#[test]
+fn without_a_successor_the_breaker_opens_and_stays_open() {
+    let numbers = counted(async {
+        let world = alone(gone()).await;
+        support::play(&world, &[body("online", "")]).await;
+        support::wait(&world, Duration::from_secs(70)).await;
+        // This one tries whether the model is back.
+        support::play_more(&world, &[body("online", "")], "later").await;
+        support::check_calm(&world);
+    });
+    assert_eq!(numbers.get(&format!("model_retired {BANANA}")), Some(&2.0), "{numbers:#?}");
+    assert_eq!(numbers.get("breaker_moves gemini-online opened"), Some(&2.0));
+    assert_eq!(numbers.get("breaker_moves gemini-online closed"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shipped_catalogue_has_a_successor_at_the_same_price() {
+    let world = support::world(1, support::settings(), gone()).await;
+    let renders = support::play(&world, &[body("online", ""), body("batch", "")]).await;
+    assert_eq!(support::succeeded(&renders), 2, "{renders:#?}");
+    let charges = world.sandbox.bill().charges;
+    assert!(charges.iter().all(|charge| charge.model == "gemini-3.1-flash-lite-image"));
+    assert!(charges.iter().map(|charge| charge.micros()).sum::<Micros>() < Micros::new(60_000));
     support::check_calm(&world);
 }
 

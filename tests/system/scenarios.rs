@@ -138,7 +138,10 @@ async fn a_cut_download_goes_on_where_it_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_job_is_bought_again() {
-    let rules = vec![Rule::new(When::kind(CallKind::Create).nth(Nth::First(1)), Fault::FailJob)];
+    let rules = vec![Rule::new(
+        When::kind(CallKind::Create).nth(Nth::First(1)),
+        Fault::FailJob { code: 13 },
+    )];
     let world = support::world(1, support::settings(), rules).await;
     let renders = support::play(&world, &[body("batch", ""), body("batch", "")]).await;
     assert_eq!(support::succeeded(&renders), 2);

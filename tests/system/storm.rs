@@ -24,7 +24,7 @@ fn faults() -> Vec<Rule> {
         some(CallKind::Upload, Fault::status(500)),
         some(CallKind::Create, Fault::status(429)),
         some(CallKind::Create, Fault::LoseAnswer),
-        some(CallKind::Create, Fault::FailJob),
+        some(CallKind::Create, Fault::FailJob { code: 13 }),
         some(CallKind::Create, Fault::ReorderRows),
         some(CallKind::Row, Fault::MissingRow { billed: true }),
         some(CallKind::Row, Fault::DuplicateRow),

@@ -37,6 +37,11 @@ impl Catalogue {
         .map(|(id, _)| id)
     }
 
+    /// Whether a living entry of another model can take the place of `id`, for some renders at least.
+    pub fn has_successor(&self, id: &EntryId, day: NaiveDate) -> bool {
+        self.instead(id, FailClass::Retired, 0, Lane::Online, day).is_some()
+    }
+
     /// Every model that serves a quality on `day` or would but for its retirement, with the days that
     /// are left to it; below 1 it is gone.
     pub fn retirements(&self, day: NaiveDate) -> Vec<(&str, i64)> {

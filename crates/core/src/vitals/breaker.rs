@@ -111,6 +111,8 @@ pub enum Sign {
     Good,
     /// It asked for patience; what was wanted will be tried again.
     Busy,
+    /// It no longer has the model that was asked for. Whether it works, the model's successor will tell.
+    Gone,
     /// It broke, was not heard of, or stayed busy to the end.
     Failed,
     /// It does not serve us (credentials, billing, policy): no call will do better until somebody
@@ -123,6 +125,7 @@ impl Sign {
         match self {
             Self::Good => "good",
             Self::Busy => "busy",
+            Self::Gone => "gone",
             Self::Failed => "failed",
             Self::Account => "account",
         }
@@ -204,12 +207,14 @@ impl Vitals {
                 Sign::Failed if too_much(self.judged_by(now, rules), rules) => {
                     changed(opened(1, now, rules))
                 }
-                Sign::Good | Sign::Busy | Sign::Failed => None,
+                Sign::Good | Sign::Busy | Sign::Gone | Sign::Failed => None,
             },
             // Calls from before it opened say nothing new.
             Breaker::Open { .. } if !renders.any(|render| self.is_probe(render)) => None,
             Breaker::Open { times, .. } => match sign {
                 Sign::Good => changed(Breaker::Closed { since: Some(now) }),
+                // The lease stands: it is the same render that goes to the successor.
+                Sign::Gone => None,
                 Sign::Busy | Sign::Failed | Sign::Account => {
                     changed(opened(times.saturating_add(1), now, rules))
                 }

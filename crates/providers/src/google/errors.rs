@@ -120,12 +120,14 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The class of a `google.rpc.Code`, as rows and jobs carry it.
+/// The class of a `google.rpc.Code`, as rows and jobs carry it. Rows bring their pictures along, so
+/// what was not found can only be the model.
 pub(super) fn class_of_rpc(code: u64) -> FailClass {
     match code {
         1 => FailClass::Cancelled,
         3 | 9 | 11 => FailClass::Invalid,
-        5 | 7 | 16 => FailClass::Account,
+        5 => FailClass::Retired,
+        7 | 16 => FailClass::Account,
         _ => FailClass::Provider,
     }
 }

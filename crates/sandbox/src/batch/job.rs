@@ -47,7 +47,8 @@ pub(super) struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Succeeded,
-    Failed,
+    /// With this RPC number.
+    Failed(i32),
     Cancelled,
     Expired,
 }
@@ -113,7 +114,7 @@ impl Job {
                 let failed = self.rows.iter().filter(|row| row.error().is_some()).count();
                 ("SUCCEEDED", [0, self.rows.len() - failed, failed])
             }
-            Phase::Ended { how: End::Failed, .. } => ("FAILED", [0, 0, self.rows.len()]),
+            Phase::Ended { how: End::Failed(_), .. } => ("FAILED", [0, 0, self.rows.len()]),
             Phase::Ended { how: End::Cancelled, .. } => ("CANCELLED", [0, 0, self.rows.len()]),
             Phase::Ended { how: End::Expired, .. } => ("EXPIRED", [0, 0, self.rows.len()]),
         };
@@ -134,7 +135,9 @@ impl Job {
                         operation.insert("response".to_owned(), response);
                     }
                     End::Succeeded => {}
-                    End::Failed => drop(operation.insert("error".to_owned(), error(13, "failed"))),
+                    End::Failed(code) => {
+                        drop(operation.insert("error".to_owned(), error(code, "failed")));
+                    }
                     End::Cancelled => {
                         drop(operation.insert("error".to_owned(), error(1, "was cancelled")));
                     }

@@ -156,7 +156,7 @@ fn plan(
             runs: seconds.and_then(|seconds| starting(Duration::from_secs(seconds))),
             end: End::Succeeded,
         },
-        Some(Fault::FailJob) => Plan { runs: starting(wait), end: End::Failed },
+        Some(Fault::FailJob { code }) => Plan { runs: starting(wait), end: End::Failed(*code) },
         Some(Fault::ExpireJob) => Plan { runs: starting(wait), end: End::Expired },
         _ => Plan { runs: starting(wait), end: End::Succeeded },
     }

@@ -219,8 +219,11 @@ pub enum Fault {
     ErrorRow { code: i32 },
     /// Create: the job's result file is in reverse order.
     ReorderRows,
-    /// Create: the job fails when it would have ended.
-    FailJob,
+    /// Create: the job fails when it would have ended, with this RPC number.
+    FailJob {
+        #[serde(default = "internal")]
+        code: i32,
+    },
     /// Create: the job expires when it would have ended.
     ExpireJob,
     /// Create: the job stays pending for so long before it runs, or until it expires.
@@ -302,7 +305,10 @@ impl Fault {
             Self::MissingRow { .. } | Self::DuplicateRow | Self::ErrorRow { .. } => {
                 matches!(kind, Row)
             }
-            Self::ReorderRows | Self::FailJob | Self::ExpireJob | Self::StickPending { .. } => {
+            Self::ReorderRows
+            | Self::FailJob { .. }
+            | Self::ExpireJob
+            | Self::StickPending { .. } => {
                 matches!(kind, Create)
             }
             Self::CutDownload { .. } | Self::SlowDownload { .. } => matches!(kind, Download),
@@ -314,6 +320,11 @@ impl Fault {
             Self::CutPicture { .. } => matches!(kind, Delivery),
         }
     }
+}
+
+/// `INTERNAL`.
+const fn internal() -> i32 {
+    13
 }
 
 const fn yes() -> bool {

@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_rule_passes_over_what_its_fault_cannot_strike() {
         let script = script(vec![
-            Rule::new(When::any(), Fault::FailJob),
+            Rule::new(When::any(), Fault::FailJob { code: 13 }),
             Rule::new(When::any().key("b"), Fault::RefuseConnection),
         ]);
         assert_eq!(hits(&script, ["a", "b"].map(String::from)), [false, true]);

@@ -169,7 +169,7 @@ async fn jobs_fail_expire_and_stick() {
     let create = |name: &str| When::kind(CallKind::Create).display_name(name);
     let stick = |seconds| Fault::StickPending { seconds };
     let bench = bench(vec![
-        Rule::new(create("fails"), Fault::FailJob),
+        Rule::new(create("fails"), Fault::FailJob { code: 13 }),
         Rule::new(create("expires"), Fault::ExpireJob),
         Rule::new(create("stuck"), stick(Some(3_000))),
         Rule::new(create("forever"), stick(None)),

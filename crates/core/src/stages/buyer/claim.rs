@@ -9,7 +9,6 @@ use crate::{
     chain::Step,
     lane::Lane,
     messages::RenderOrder,
-    metrics::MODEL_RETIRED,
     money::Micros,
     outcome::FailClass,
     polling::{backoff_seconds, delay_until},
@@ -250,8 +249,7 @@ impl Buyer {
             }
             CallError::Rejected { class, .. } => {
                 if class == FailClass::Retired {
-                    tracing::error!(model = attempt.model, "the model is gone");
-                    MODEL_RETIRED.count([&attempt.model], 1);
+                    self.tell_retired(&attempt);
                 }
                 self.settle_all(attempt, class).await
             }

@@ -21,6 +21,7 @@ use crate::{
     catalogue::{Catalogue, Entry, PredictionModel},
     chain::Step,
     ids::{AttemptId, EntryId},
+    metrics::MODEL_RETIRED,
     money::Micros,
     ports::{Attempts, Bus, Clock, Objects, PortError, Queue, Random, SettingsSource, Written},
 };
@@ -92,6 +93,19 @@ impl Buyer {
             }
         }
         Err(StageError::retry(format!("attempt {} cannot be written", write.attempt.id)))
+    }
+
+    /// Whether another model stands in for the one that an attempt asked for.
+    pub(super) fn has_successor(&self, attempt: &Attempt) -> bool {
+        let day = self.clock.now().date_naive();
+        attempt.shares.iter().any(|share| self.catalogue.has_successor(&share.entry, day))
+    }
+
+    /// The provider no longer has the model of an attempt.
+    pub(super) fn tell_retired(&self, attempt: &Attempt) {
+        let successor = self.has_successor(attempt);
+        tracing::error!(model = attempt.model, successor, "the model is gone");
+        MODEL_RETIRED.count([&attempt.model], 1);
     }
 
     pub(super) fn entry(&self, id: &EntryId) -> Result<&Entry, StageError> {

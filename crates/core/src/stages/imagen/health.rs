@@ -92,7 +92,7 @@ impl Imagen {
             CallError::NotCreated { .. } if attempt.busy + 1 < TRIES && again == Again::Soon => {
                 Sign::Busy
             }
-            error => sign_of_error(error),
+            error => self.sign_of_error(&attempt, error),
         };
         let caller = Caller::of(&attempt);
         let throttled = matches!(error, CallError::NotCreated { .. });
@@ -128,6 +128,32 @@ impl Imagen {
     }
 }
 
+impl Imagen {
+    pub(super) fn sign_of_error(&self, attempt: &Attempt, error: &CallError) -> Sign {
+        match error {
+            CallError::NotCreated { .. } | CallError::Unknown(_) => Sign::Failed,
+            CallError::Rejected { class, .. } => self.sign_of_class(attempt, *class),
+        }
+    }
+
+    /// What a finished job says: as long as one row was answered, the backend works.
+    pub(super) fn sign_of_job(&self, attempt: &Attempt, outcomes: &[RenderOutcome]) -> Sign {
+        let signs = outcomes.iter().map(|outcome| match outcome.outcome {
+            Outcome::Failed { class } => self.sign_of_class(attempt, class),
+            Outcome::Image { .. } | Outcome::Refused => Sign::Good,
+        });
+        signs.min_by_key(|sign| *sign as u8).unwrap_or(Sign::Good)
+    }
+
+    /// A model that is gone, and has no successor, is for a person to replace.
+    pub(super) fn sign_of_class(&self, attempt: &Attempt, class: FailClass) -> Sign {
+        if class == FailClass::Retired && !self.buyer.has_successor(attempt) {
+            return Sign::Account;
+        }
+        sign_of_class(class)
+    }
+}
+
 /// What an answer says of the backend: one without a picture is an answer all the same.
 pub(super) const fn sign_of_answer(given: &RowAnswer) -> Sign {
     match given {
@@ -136,30 +162,14 @@ pub(super) const fn sign_of_answer(given: &RowAnswer) -> Sign {
     }
 }
 
-pub(super) const fn sign_of_error(error: &CallError) -> Sign {
-    match error {
-        CallError::NotCreated { .. } | CallError::Unknown(_) => Sign::Failed,
-        CallError::Rejected { class, .. } => sign_of_class(*class),
-    }
-}
-
-/// What a finished job says: as long as one row was answered, the backend works.
-pub(super) fn sign_of_job(outcomes: &[RenderOutcome]) -> Sign {
-    let signs = outcomes.iter().map(|outcome| match outcome.outcome {
-        Outcome::Failed { class } => sign_of_class(class),
-        Outcome::Image { .. } | Outcome::Refused => Sign::Good,
-    });
-    signs.min_by_key(|sign| *sign as u8).unwrap_or(Sign::Good)
-}
-
-pub(super) const fn sign_of_class(class: FailClass) -> Sign {
+const fn sign_of_class(class: FailClass) -> Sign {
     match class {
         FailClass::Account => Sign::Account,
+        FailClass::Retired => Sign::Gone,
         FailClass::Provider | FailClass::Missing | FailClass::Unknown => Sign::Failed,
         // Our request, our wish, our money: no fault of the backend.
         FailClass::NoImage
         | FailClass::Exhausted
-        | FailClass::Retired
         | FailClass::Invalid
         | FailClass::Cancelled
         | FailClass::Expired

@@ -4,18 +4,14 @@ use chrono::TimeDelta;
 
 use futures_util::future::{join, try_join};
 
-use super::{
-    Imagen,
-    fetch::Fetched,
-    health::{Caller, sign_of_class, sign_of_job},
-};
+use super::{Imagen, fetch::Fetched, health::Caller};
 use crate::{
     attempt::{Attempt, AttemptState, NeverBought},
     catalogue::Entry,
     ids::{AttemptId, JobName},
     lane::Lane,
     messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
-    outcome::FailClass,
+    outcome::{FailClass, Outcome, RenderOutcome},
     ports::{CallError, JobPhase, Outgoing, QueueName, Uploaded},
     stages::{
         Invocation, StageError,
@@ -184,11 +180,7 @@ impl Imagen {
                     }
                     // Results that never came whole by now never will: what came is delivered.
                     Fetched::All(outcomes) | Fetched::Part(outcomes) => {
-                        let counted = self.count_job(&attempt, sign_of_job(&outcomes));
-                        let settled = attempt.settled(outcomes, self.buyer.clock.now());
-                        let settle =
-                            async { self.buyer.tell(self.buyer.commit(settled).await?).await };
-                        join(settle, counted).await.0
+                        self.settle_job(attempt, outcomes).await
                     }
                 }
             }
@@ -211,8 +203,25 @@ impl Imagen {
     }
 
     async fn failed(&self, attempt: Attempt, class: FailClass) -> Result<(), StageError> {
-        let counted = self.count_job(&attempt, sign_of_class(class));
+        if class == FailClass::Retired {
+            self.buyer.tell_retired(&attempt);
+        }
+        let counted = self.count_job(&attempt, self.sign_of_class(&attempt, class));
         join(self.buyer.settle_all(attempt, class), counted).await.0
+    }
+
+    async fn settle_job(
+        &self,
+        attempt: Attempt,
+        mut outcomes: Vec<RenderOutcome>,
+    ) -> Result<(), StageError> {
+        if retired(&mut outcomes) {
+            self.buyer.tell_retired(&attempt);
+        }
+        let counted = self.count_job(&attempt, self.sign_of_job(&attempt, &outcomes));
+        let settled = attempt.settled(outcomes, self.buyer.clock.now());
+        let settle = async { self.buyer.tell(self.buyer.commit(settled).await?).await };
+        join(settle, counted).await.0
     }
 
     /// A job is a call of its own: what took it may still not have done it.
@@ -258,4 +267,18 @@ impl Imagen {
         let tick = Outgoing::delayed(body, delay_seconds);
         Ok(self.buyer.queue.send(QueueName::ImagenJobs, vec![tick]).await?)
     }
+}
+
+/// Whether rows say that the model is gone. It is not where it answered others: then those rows failed,
+/// and their next try will tell.
+fn retired(outcomes: &mut [RenderOutcome]) -> bool {
+    let gone = Outcome::Failed { class: FailClass::Retired };
+    let answered = |one: &RenderOutcome| !matches!(one.outcome, Outcome::Failed { .. });
+    if !outcomes.iter().any(answered) {
+        return outcomes.iter().any(|one| one.outcome == gone);
+    }
+    for one in outcomes.iter_mut().filter(|one| one.outcome == gone) {
+        one.outcome = Outcome::Failed { class: FailClass::Provider };
+    }
+    false
 }

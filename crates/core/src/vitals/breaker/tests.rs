@@ -45,12 +45,22 @@ fn it_opens_by_the_share_of_failures_among_enough_calls() {
 #[test]
 fn only_a_failure_opens_it_and_an_account_error_at_once() {
     let bad = counted(start(), 20, 20);
-    for sign in [Sign::Good, Sign::Busy] {
+    for sign in [Sign::Good, Sign::Busy, Sign::Gone] {
         assert_eq!(after(&bad, 1, sign, start()), None, "{sign:?}");
     }
     let fine = counted(start(), 1_000, 0);
     assert_eq!(after(&fine, 1, Sign::Failed, start()), None);
     assert!(after(&fine, 1, Sign::Account, start()).is_some());
+}
+
+#[test]
+fn a_model_that_is_gone_leaves_the_try_to_its_successor() {
+    let opened = after(&Vitals::default(), 1, Sign::Account, start()).unwrap();
+    let later = start() + TimeDelta::seconds(60);
+    let trying = lease(&opened, 2, later).unwrap();
+    assert_eq!(after(&trying, 2, Sign::Gone, later), None);
+    assert_eq!(admission(&trying, 2, later), Admission::Go, "the same render's next try");
+    assert_eq!(after(&trying, 2, Sign::Good, later).unwrap().gate(later), Gate::Closed);
 }
 
 #[test]

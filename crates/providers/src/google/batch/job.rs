@@ -210,6 +210,7 @@ mod tests {
         assert_eq!(failed("BATCH_STATE_FAILED", 13), JobPhase::Failed(FailClass::Provider));
         assert_eq!(failed("BATCH_STATE_FAILED", 3), JobPhase::Failed(FailClass::Invalid));
         assert_eq!(failed("BATCH_STATE_FAILED", 7), JobPhase::Failed(FailClass::Account));
+        assert_eq!(failed("BATCH_STATE_FAILED", 5), JobPhase::Failed(FailClass::Retired));
         assert_eq!(failed("BATCH_STATE_CANCELLED", 1), JobPhase::Cancelled);
         assert_eq!(failed("", 1), JobPhase::Cancelled);
         assert_eq!(failed("BATCH_STATE_EXPIRED", 4), JobPhase::Expired);
