@@ -1,12 +1,14 @@
 //! Columns to the core's types. What a row says is parsed, never trusted.
 
+use std::fmt;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, IntoDeserializer, value::Error},
 };
 use sqlx::types::{Json, JsonRawValue};
-use tryon_core::ports::PortError;
+use tryon_core::{messages::is_newer, ports::PortError};
 
 use crate::errors::Inconsistency;
 
@@ -22,7 +24,16 @@ pub(crate) struct RowOf<'a> {
 
 impl RowOf<'_> {
     pub(crate) fn wrong(self, column: &'static str) -> Inconsistency {
-        Inconsistency { table: self.table, id: self.id.to_owned(), column }
+        Inconsistency { table: self.table, id: self.id.to_owned(), column, newer: false }
+    }
+
+    /// A word that this release does not know.
+    pub(crate) fn newer(self, column: &'static str) -> Inconsistency {
+        Inconsistency { newer: true, ..self.wrong(column) }
+    }
+
+    fn unread(self, column: &'static str, error: &impl fmt::Display) -> Inconsistency {
+        if is_newer(error) { self.newer(column) } else { self.wrong(column) }
     }
 
     /// A word of an enum.
@@ -32,7 +43,7 @@ impl RowOf<'_> {
         word: &str,
     ) -> Result<T, Inconsistency> {
         T::deserialize(IntoDeserializer::<Error>::into_deserializer(word))
-            .map_err(|_| self.wrong(column))
+            .map_err(|error| self.unread(column, &error))
     }
 
     pub(crate) fn number<T: TryFrom<i64>>(
@@ -48,7 +59,7 @@ impl RowOf<'_> {
         column: &'static str,
         json: &'de Raw,
     ) -> Result<T, Inconsistency> {
-        serde_json::from_str(json.0.get()).map_err(|_| self.wrong(column))
+        serde_json::from_str(json.0.get()).map_err(|error| self.unread(column, &error))
     }
 
     /// A column that its row's state wants to be there.

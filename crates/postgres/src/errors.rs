@@ -5,11 +5,19 @@ use tryon_core::ports::PortError;
 
 /// A row that contradicts itself, or holds a word nobody knows. Names the place, never what is there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("row {id} of {table} makes no sense in column {column}")]
+#[error("row {id} of {table} {} in column {column}", self.what())]
 pub(crate) struct Inconsistency {
     pub(crate) table: &'static str,
     pub(crate) id: String,
     pub(crate) column: &'static str,
+    /// Whether it is a word of an enum that this release does not know.
+    pub(crate) newer: bool,
+}
+
+impl Inconsistency {
+    const fn what(&self) -> &'static str {
+        if self.newer { "was written by a newer release" } else { "makes no sense" }
+    }
 }
 
 /// Why a call did not come to its end.
@@ -45,6 +53,8 @@ impl From<Failure> for PortError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Driver(error) => port_error(&error),
+            // Left for the release that wrote it.
+            Failure::Row(error) if error.newer => Self::Unavailable(error.to_string()),
             Failure::Row(error) => Self::Broken(error.to_string()),
             Failure::Port(error) => error,
         }

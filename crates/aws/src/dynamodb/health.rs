@@ -159,8 +159,7 @@ fn to_vitals(item: &Item) -> Result<Vitals, Unreadable> {
 }
 
 fn parsed<T: DeserializeOwned>(item: &Item, name: &str) -> Result<T, Unreadable> {
-    let malformed = |_| Unreadable::Malformed(name.to_owned());
-    serde_json::from_str(text_of(item, name)?).map_err(malformed)
+    serde_json::from_str(text_of(item, name)?).map_err(|error| Unreadable::json(name, &error))
 }
 
 fn json(value: &impl Serialize) -> Result<String, PortError> {

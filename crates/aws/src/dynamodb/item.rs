@@ -5,6 +5,7 @@ use tryon_core::{
     attempt::{Attempt, AttemptState},
     budget::{Account, Balance},
     ids::AttemptId,
+    messages::is_newer,
     money::Micros,
     ports::PortError,
 };
@@ -35,11 +36,24 @@ pub(super) enum Unreadable {
     Malformed(String),
     #[error("{0} is not what the rest of the row says")]
     Differs(String),
+    #[error("{0} was written by a newer release")]
+    Newer(String),
 }
 
 impl Unreadable {
     pub(super) fn in_row(&self, table: &str, key: &str) -> PortError {
-        PortError::Broken(format!("{table}, row {key}: {self}"))
+        let text = format!("{table}, row {key}: {self}");
+        match self {
+            // Left for that release.
+            Self::Newer(_) => PortError::Unavailable(text),
+            Self::Absent(_) | Self::Malformed(_) | Self::Differs(_) => PortError::Broken(text),
+        }
+    }
+
+    /// An attribute that is not the JSON it should be.
+    pub(super) fn json(name: &str, error: &serde_json::Error) -> Self {
+        let name = name.to_owned();
+        if is_newer(error) { Self::Newer(name) } else { Self::Malformed(name) }
     }
 }
 
@@ -71,7 +85,7 @@ pub(super) fn from_attempt(attempt: &Attempt, write_id: &str) -> Result<Item, Po
 pub(super) fn to_attempt(item: &Item) -> Result<Attempt, Unreadable> {
     let doc = text_of(item, DOC)?;
     let attempt: Attempt =
-        serde_json::from_str(doc).map_err(|_| Unreadable::Malformed(DOC.to_owned()))?;
+        serde_json::from_str(doc).map_err(|error| Unreadable::json(DOC, &error))?;
     if text_of(item, ID)? != attempt.id.as_str() {
         return Err(Unreadable::Differs(ID.to_owned()));
     }

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -35,7 +35,19 @@ pub fn decode<T: WireMessage>(body: &str) -> Result<T, DecodeError> {
     if v != u64::from(T::VERSION) || !T::TYPES.contains(&&*kind) {
         return Err(DecodeError::Newer { version: v, kind: kind.into_owned() });
     }
-    serde_json::from_str(body).map_err(|e| malformed(&e))
+    serde_json::from_str(body).map_err(|error| {
+        if is_newer(&error) {
+            DecodeError::Newer { version: v, kind: kind.into_owned() }
+        } else {
+            malformed(&error)
+        }
+    })
+}
+
+/// Whether what could not be read has a word of an enum that this release does not know: a newer one
+/// wrote it. A parser tells that in words alone.
+pub fn is_newer(error: &impl fmt::Display) -> bool {
+    error.to_string().starts_with("unknown variant ")
 }
 
 /// Where and what kind of fault, and no more: the parser's own words quote the body, which carries

@@ -1,5 +1,5 @@
 //! One type per wire message. Every message carries `v` and `type`; unknown fields are ignored, an
-//! unknown version or type was written by a newer release and is left for it (`Retry`).
+//! unknown version, type or word of an enum was written by a newer release and is left for it (`Retry`).
 
 mod decode;
 mod event;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    decode::{DecodeError, WireMessage, decode, encode},
+    decode::{DecodeError, WireMessage, decode, encode, is_newer},
     event::{AttemptEvent, AttemptEventKind, PipelineEvent, RenderEnded},
 };
 use crate::{

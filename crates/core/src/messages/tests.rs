@@ -236,6 +236,28 @@ fn a_later_version_or_type_is_left_for_its_release() {
 }
 
 #[test]
+fn a_later_word_anywhere_in_a_message_is_left_for_its_release() {
+    let completed = PipelineEvent::Completed(event(None, outcomes()));
+    let failed = Outcome::Failed { class: FailClass::Provider };
+    let failed = RenderOutcome { outcome: failed, ..outcomes().remove(0) };
+    let failed = PipelineEvent::Failed(event(None, vec![failed]));
+    let online = ToImagen::Online { attempt_id: attempt_id(), order: small_order(), wait: 0 };
+    let told = |body: String, from: &str, to: &str| {
+        assert!(body.contains(from), "{body}");
+        body.replacen(from, to, 1)
+    };
+    let class = told(encode(&failed).unwrap(), "\"provider\"", "\"of_tomorrow\"");
+    let kind = told(encode(&completed).unwrap(), "\"image\"", "\"of_tomorrow\"");
+    for body in [class, kind] {
+        let read = decode::<PipelineEvent>(&body);
+        assert!(matches!(read, Err(DecodeError::Newer { version: 1, .. })), "{read:?}");
+    }
+    let step = told(encode(&online).unwrap(), "\"step\":\"gemini\"", "\"step\":\"of_tomorrow\"");
+    let read = decode::<ToImagen>(&step);
+    assert!(matches!(read, Err(DecodeError::Newer { version: 1, .. })), "{read:?}");
+}
+
+#[test]
 fn what_nobody_can_read_is_malformed_and_not_repeated() {
     for body in [
         "",

@@ -99,7 +99,7 @@ impl BatchRow {
             }
             "completed" => return Ok(BatchStatus::Completed { at: ended_at()? }),
             "failed" => return Ok(BatchStatus::Failed { at: ended_at()? }),
-            _ => return Err(of.wrong("status")),
+            _ => return Err(of.newer("status")),
         };
         if self.ended_at.is_some() { Err(of.wrong("ended_at")) } else { Ok(status) }
     }

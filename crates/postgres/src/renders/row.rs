@@ -121,7 +121,7 @@ impl RenderRow {
                 let code = of.present("failure_code", self.failure_code.as_deref())?;
                 RenderStatus::Failed { code: of.word("failure_code", code)?, at: ended_at()? }
             }
-            _ => return Err(of.wrong("status")),
+            _ => return Err(of.newer("status")),
         };
         let succeeded = matches!(status, RenderStatus::Succeeded { .. });
         let failed = matches!(status, RenderStatus::Failed { .. });

@@ -104,6 +104,20 @@ async fn what_is_wrong_with_a_row_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_word_of_a_newer_release_is_left_for_it() {
+    let (attempt, good) = row(1);
+    let doc = good["doc"]["S"].as_str().unwrap();
+    for (from, to) in [("\"deferred\"", "\"of_tomorrow\""), ("\"waiting\"", "\"of_tomorrow\"")] {
+        assert!(doc.contains(from), "{doc}");
+        let mut row = good.clone();
+        row["doc"] = json!({"S": doc.replacen(from, to, 1)});
+        let (books, _) = books(move |_| (200, json!({"Item": row})));
+        let text = format!("attempts, row {}: doc was written by a newer release", attempt.id);
+        assert_eq!(books.get(&attempt.id).await, Err(PortError::Unavailable(text)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn both_accounts_are_one_read() {
     let row = json!({
         "google_committed_micros": {"N": "7"}, "google_settled_micros": {"N": "7"},
