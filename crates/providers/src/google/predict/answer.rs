@@ -25,12 +25,16 @@ struct Response<'a> {
 struct Prediction<'a> {
     #[serde(borrow)]
     bytes_base64_encoded: Option<Cow<'a, str>>,
+    /// A picture in a bucket that nobody named.
+    #[serde(borrow)]
+    gcs_uri: Option<Cow<'a, str>>,
     /// Prose and codes; that it is there says enough.
     #[serde(borrow)]
     rai_filtered_reason: Option<Cow<'a, str>>,
 }
 
-/// None for what is no JSON object. A picture is what is billed, so without one nothing is.
+/// None for what is no JSON object. A picture is what is billed: without one nothing is, and one that
+/// is of no use here has no price, since nobody knows whether Google counts it.
 pub(in crate::google) fn parse(body: &[u8]) -> Option<Answer> {
     let response: Response<'_> = serde_json::from_slice(body).ok()?;
     let picture = response.predictions.iter().find_map(Prediction::picture);
@@ -41,10 +45,16 @@ pub(in crate::google) fn parse(body: &[u8]) -> Option<Answer> {
         None => RowAnswer::Failed(FailClass::NoImage),
     };
     let image = u64::from(matches!(given, RowAnswer::Picture(_)));
-    Some(Answer { given, usage: Some(Usage { image, ..Usage::default() }) })
+    let unpriced = image == 0 && response.predictions.iter().any(Prediction::is_drawn);
+    let usage = (!unpriced).then(|| Usage { image, ..Usage::default() });
+    Some(Answer { given, usage })
 }
 
 impl Prediction<'_> {
+    fn is_drawn(&self) -> bool {
+        self.bytes_base64_encoded.is_some() || self.gcs_uri.is_some()
+    }
+
     fn picture(&self) -> Option<Picture> {
         let data = self.bytes_base64_encoded.as_ref()?;
         let bytes = BASE64.decode(data.as_bytes()).ok()?;

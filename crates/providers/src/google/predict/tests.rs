@@ -110,11 +110,14 @@ fn a_filtered_picture_is_a_refusal_and_a_missing_one_is_none() {
     assert!(matches!(given(&json!({"predictions": [filtered, picture]})), RowAnswer::Picture(_)));
     let elsewhere = json!({"predictions": [{"gcsUri": "gs://a/b.png"}]});
     let broken = json!({"predictions": [{"bytesBase64Encoded": "%%"}]});
-    for json in [json!({}), json!({"predictions": []}), elsewhere, broken] {
+    // No picture, no bill; but one that is there and of no use is not free for that.
+    let free = Some(Usage::default());
+    for (json, usage) in
+        [(json!({}), free), (json!({"predictions": []}), free), (elsewhere, None), (broken, None)]
+    {
         assert_eq!(given(&json), no_image, "{json}");
+        assert_eq!(answer::parse(json.to_string().as_bytes()).unwrap().usage, usage, "{json}");
     }
-    let usage = answer::parse(b"{}").unwrap().usage;
-    assert_eq!(usage, Some(Usage::default()), "no picture, no bill");
     assert_eq!(answer::parse(b"<html>"), None);
 }
 
