@@ -230,6 +230,31 @@ fn retirement_is_told_before_and_after_its_day() {
 
 #[tokio::test(start_paused = true)]
 async fn one_more_try_thinks_less() {
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_waited_past_its_models_last_day_is_not_bought_from_it() {
+    // The world begins on 2024-10-04; at midnight all four entries retire.
+    let retires = "successor = \"pro\"\nretires = \"2024-10-05\"\n";
+    let text = BUILT_IN.replace("successor = \"nano-banana-lite\"\n", retires) + PRO;
+    // For a day Google takes no jobs.
+    let busy = When::kind(CallKind::Create).model(BANANA);
+    let world = world(
+        Arc::new(Catalogue::parse(&text).unwrap()),
+        vec![Rule::new(busy, Fault::status(429))],
+    )
+    .await;
+    let mut patient = body("batch", "");
+    patient["deadline_seconds"] = json!(100_000);
+    let renders = support::play(&world, &[patient]).await;
+    assert_eq!(support::succeeded(&renders), 1, "{renders:#?}");
+    assert_eq!(renders[0].entry.as_str(), "pro");
+    let made = attempts(&world);
+    let old = made.iter().find(|attempt| attempt.model == BANANA).unwrap();
+    let AttemptState::Settled { at, outcomes } = &old.state else { panic!("{old:?}") };
+    assert_eq!(outcomes[0].outcome, Outcome::Failed { class: FailClass::Retired });
+    assert_eq!(at.date_naive().to_string(), "2024-10-05");
+    support::check_calm(&world);
+}
+
     let thinks = |kind| {
         let first = When::kind(kind).prompt("ponder").nth(Nth::First(1));
         Rule::new(first, Fault::finish("MAX_TOKENS"))

@@ -37,6 +37,11 @@ impl Catalogue {
         .map(|(id, _)| id)
     }
 
+    /// Whether the entry's model has retired by `day`.
+    pub fn has_retired(&self, id: &EntryId, day: NaiveDate) -> bool {
+        self.entry.get(id).is_some_and(|entry| !is_alive(entry, day))
+    }
+
     /// Whether a living entry of another model can take the place of `id`, for some renders at least.
     pub fn has_successor(&self, id: &EntryId, day: NaiveDate) -> bool {
         self.instead(id, FailClass::Retired, 0, Lane::Online, day).is_some()

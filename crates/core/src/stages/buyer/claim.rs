@@ -57,6 +57,17 @@ impl Buyer {
         purchase: &Purchase,
         call: &Invocation,
     ) -> Result<Claim, StageError> {
+        match self.claim_any(purchase, call).await? {
+            // Accepted before its last day, and due to be bought after it: nobody need be asked.
+            Claim::Ours(attempt) if self.has_retired(&attempt) => {
+                self.tell_retired(&attempt);
+                self.settle_all(attempt, FailClass::Retired).await.map(|()| Claim::Done)
+            }
+            claim => Ok(claim),
+        }
+    }
+
+    async fn claim_any(&self, purchase: &Purchase, call: &Invocation) -> Result<Claim, StageError> {
         if purchase.wait == 0 {
             let draft = self.draft(purchase)?;
             if let Some(claim) = self.open(draft, purchase, call).await? {

@@ -95,6 +95,13 @@ impl Buyer {
         Err(StageError::retry(format!("attempt {} cannot be written", write.attempt.id)))
     }
 
+    /// Whether the model that an attempt is to ask for is past its day by now.
+    pub(super) fn has_retired(&self, attempt: &Attempt) -> bool {
+        let day = self.clock.now().date_naive();
+        let google = attempt.step == Step::Gemini;
+        google && attempt.shares.iter().any(|share| self.catalogue.has_retired(&share.entry, day))
+    }
+
     /// Whether another model stands in for the one that an attempt asked for.
     pub(super) fn has_successor(&self, attempt: &Attempt) -> bool {
         let day = self.clock.now().date_naive();
