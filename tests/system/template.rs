@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use tryon_core::{budget::Account, catalogue::Catalogue, metrics::TABLE};
+use tryon_core::{budget::Account, catalogue::Catalogue, lane::Lane, metrics::TABLE};
 use yaml_serde::Value;
 
 const FUNCTIONS: [&str; 7] =
     ["router", "accumulator", "imagen", "replicate", "distributor", "reconciler", "migrate"];
 
 /// The numbers that somebody is woken for.
-const WATCHED: [&str; 5] = [
+const WATCHED: [&str; 8] = [
     "bills_above_reservation",
     "breaker_open",
     "budget_committed",
     "duplicate_images",
+    "models_retire_days",
+    "models_retired",
+    "price_drift",
     "provider_breaker_open",
 ];
 
@@ -63,6 +66,7 @@ fn alarms_watch_numbers_that_the_functions_print() {
                 "stage" => tagged(value, "Ref") == Some("Stage"),
                 "function" => value.as_str().is_some_and(|value| FUNCTIONS.contains(&value)),
                 "backend" => backends.iter().any(|backend| value == backend.as_str()),
+                "lane" => [Lane::Online, Lane::Batch].iter().any(|lane| value == lane.as_str()),
                 "grant" => ["granted", "ungranted"].iter().any(|grant| value == *grant),
                 "account" => Account::ALL.iter().any(|account| value == account.as_str()),
                 other => panic!("{name}: say which values {other} has"),

@@ -129,6 +129,10 @@ table! {
         "Purchases refused because the model is gone, and minutes in which a quality is still mapped to a model past its date.";
     MODEL_RETIRES_DAYS: 1 = "model_retires_days", Level, Count, ["model"],
         "Days that are left to a model that serves a quality; below 1 it is gone.";
+    MODELS_RETIRED: 0 = "models_retired", Count, Count, [],
+        "The same for all models together: what an alarm watches.";
+    MODELS_RETIRE_DAYS: 0 = "models_retire_days", Level, Count, [],
+        "The fewest days that are left to a model that serves a quality.";
     BUDGET_RESERVED: 1 = "budget_reserved", Level, Count, ["account"],
         "Dollars promised to attempts under way.";
     BUDGET_SETTLED: 1 = "budget_settled", Level, Count, ["account"],

@@ -12,7 +12,8 @@ use crate::{
     catalogue::Catalogue,
     metrics::{
         BREAKER_OPEN, BUDGET_COMMITTED, BUDGET_HELD, BUDGET_RESERVED, BUDGET_SETTLED, DEAD_LETTERS,
-        MODEL_RETIRED, MODEL_RETIRES_DAYS, PROVIDER_BREAKER_OPEN, QUEUE_MESSAGES,
+        MODEL_RETIRED, MODEL_RETIRES_DAYS, MODELS_RETIRE_DAYS, MODELS_RETIRED,
+        PROVIDER_BREAKER_OPEN, QUEUE_MESSAGES,
     },
     money::Micros,
     ports::{
@@ -97,10 +98,15 @@ impl Report {
 
     /// Google names the day a model goes half a year ahead; nobody should learn of it from renders.
     fn models(&self) {
-        for (model, days) in self.catalogue.retirements(self.clock.now().date_naive()) {
+        let models = self.catalogue.retirements(self.clock.now().date_naive());
+        if let Some(fewest) = models.iter().map(|(_, days)| *days).min() {
+            MODELS_RETIRE_DAYS.show([], fewest as f64);
+        }
+        for (model, days) in models {
             MODEL_RETIRES_DAYS.show([model], days as f64);
             if days < 1 {
                 MODEL_RETIRED.count([model], 1);
+                MODELS_RETIRED.count([], 1);
             }
             if days < WARN_DAYS {
                 tracing::warn!(model, days, "a model in use retires: name its successor");

@@ -21,7 +21,7 @@ use crate::{
     catalogue::{Catalogue, Entry, PredictionModel},
     chain::Step,
     ids::{AttemptId, EntryId},
-    metrics::MODEL_RETIRED,
+    metrics::{MODEL_RETIRED, MODELS_RETIRED},
     money::Micros,
     ports::{Attempts, Bus, Clock, Objects, PortError, Queue, Random, SettingsSource, Written},
 };
@@ -113,6 +113,7 @@ impl Buyer {
         let successor = self.has_successor(attempt);
         tracing::error!(model = attempt.model, successor, "the model is gone");
         MODEL_RETIRED.count([&attempt.model], 1);
+        MODELS_RETIRED.count([], 1);
     }
 
     pub(super) fn entry(&self, id: &EntryId) -> Result<&Entry, StageError> {
