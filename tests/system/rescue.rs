@@ -67,6 +67,30 @@ async fn a_render_whose_job_is_slow_is_rescued_in_time_and_its_job_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cancelled_job_costs_what_it_had_done() {
+    for results in [true, false] {
+        let midway = Fault::CancelMidway { rows: 1, results };
+        let midway = Rule::new(When::kind(CallKind::Create), midway);
+        let world = world(6 * 3_600, vec![midway]).await;
+        let renders = support::play(&world, &[patient(), patient()]).await;
+        assert_eq!((support::succeeded(&renders), rescued(&renders)), (2, 2));
+        assert!(renders.iter().all(by_rescue));
+        let (bill, settled) = (world.sandbox.bill(), support::balance(&world).settled);
+        assert_eq!(bill.charges.len(), 3, "two rescues, and the row that was done");
+        if results {
+            assert_eq!(settled, bill.total(), "its row says what it cost");
+        } else {
+            let attempts = world.attempts.attempts();
+            let job = attempts.iter().find(|attempt| attempt.lane == Lane::Batch).unwrap();
+            let rescues = bill.charges.iter().filter(|charge| charge.lane == Lane::Online);
+            let rescues: Micros = rescues.map(tryon_sandbox::Charge::micros).sum();
+            assert_eq!(settled, rescues + job.shares[0].maximum, "one row as reserved");
+        }
+        support::check_calm(&world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_job_goes_on_while_one_render_still_waits_for_it() {
     let world = world(3 * 3_600, vec![]).await;
     let mut longer = patient();

@@ -268,7 +268,7 @@ pub(crate) fn check_calm(world: &World) {
 }
 
 /// Settled is, to the micro-dollar, what the providers bill for the attempts that settled; a row that
-/// never came named no price, and was settled at its maximum. Held covers what was billed for the others.
+/// never came, or of a job that was cancelled, named no price, and was settled at its maximum. Held covers what was billed for the others.
 fn bill(world: &World, attempts: &[Attempt], balance: Balance) {
     let held: BTreeSet<&str> = attempts
         .iter()
@@ -281,14 +281,14 @@ fn bill(world: &World, attempts: &[Attempt], balance: Balance) {
         .iter()
         .filter(by_row)
         .flat_map(|attempt| outcomes(attempt).map(move |outcome| (attempt, outcome)))
-        .filter(|(_, o)| o.outcome == Outcome::Failed { class: FailClass::Missing })
+        .filter(|(_, outcome)| is_unpriced(outcome))
         .map(|(attempt, outcome)| (attempt.id.as_str(), outcome.render_id.as_str()))
         .collect();
     let unpriced: Micros = attempts
         .iter()
         .filter(by_row)
         .flat_map(outcomes)
-        .filter(|o| o.outcome == Outcome::Failed { class: FailClass::Missing })
+        .filter(|outcome| is_unpriced(outcome))
         .map(|outcome| outcome.cost)
         .sum();
     let (mut settled, mut unknown, mut lost) = (Micros::ZERO, Micros::ZERO, Micros::ZERO);
@@ -304,6 +304,16 @@ fn bill(world: &World, attempts: &[Attempt], balance: Balance) {
     assert_eq!(balance.settled, settled + unpriced, "settled against the bill");
     assert!(unpriced >= lost, "{unpriced} does not cover the rows that never came: {lost}");
     assert!(balance.held >= unknown, "held {} does not cover {unknown}", balance.held);
+}
+
+/// Whether nobody said what it cost: a row that never came, or may have been done in a job that was
+/// cancelled.
+fn is_unpriced(outcome: &RenderOutcome) -> bool {
+    match outcome.outcome {
+        Outcome::Failed { class: FailClass::Missing } => true,
+        Outcome::Failed { class: FailClass::Cancelled } => outcome.cost > Micros::ZERO,
+        _ => false,
+    }
 }
 
 fn outcomes(attempt: &Attempt) -> impl Iterator<Item = &RenderOutcome> {

@@ -102,9 +102,13 @@ pub enum JobPhase {
         results: Option<String>,
     },
     Failed(FailClass),
-    Cancelled,
-    /// Google gave up after 48 h: there are no results.
-    Expired,
+    /// Cancelled, or given up by Google after 48 h. Rows that were done by then may be billed.
+    Stopped {
+        class: FailClass,
+        /// How many were; none where Google does not say.
+        done: Option<u64>,
+        results: Option<String>,
+    },
     /// A state newer than this release: asked again at the next poll.
     Unrecognised,
 }

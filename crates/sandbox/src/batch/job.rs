@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) created: DateTime<Utc>,
     pub(super) plan: Plan,
     pub(super) cancelled: Option<DateTime<Utc>>,
+    /// How many rows are done where it is cancelled, and whether they can be fetched.
+    pub(super) midway: (usize, bool),
     pub(super) reversed: bool,
     pub(super) rows: Vec<JobRow>,
     /// Deleted jobs are no longer shown; they still cost what they cost.
@@ -90,7 +92,22 @@ impl Job {
     }
 
     pub(super) fn has_results(&self, now: DateTime<Utc>) -> bool {
-        matches!(self.phase(now), Phase::Ended { how: End::Succeeded, .. })
+        match self.phase(now) {
+            Phase::Ended { how: End::Succeeded, .. } => true,
+            Phase::Ended { how: End::Cancelled, .. } => self.midway.1,
+            _ => false,
+        }
+    }
+
+    /// The rows that were carried out, once it has ended.
+    pub(super) fn done(&self, now: DateTime<Utc>) -> &[JobRow] {
+        match self.phase(now) {
+            Phase::Ended { how: End::Succeeded, .. } => &self.rows,
+            Phase::Ended { how: End::Cancelled, .. } => {
+                &self.rows[..self.midway.0.min(self.rows.len())]
+            }
+            _ => &[],
+        }
     }
 
     /// The operation as Google shows it. Listings leave the results out.
@@ -115,7 +132,10 @@ impl Job {
                 ("SUCCEEDED", [0, self.rows.len() - failed, failed])
             }
             Phase::Ended { how: End::Failed(_), .. } => ("FAILED", [0, 0, self.rows.len()]),
-            Phase::Ended { how: End::Cancelled, .. } => ("CANCELLED", [0, 0, self.rows.len()]),
+            Phase::Ended { how: End::Cancelled, .. } => {
+                let done = self.done(now).len();
+                ("CANCELLED", [0, done, self.rows.len() - done])
+            }
             Phase::Ended { how: End::Expired, .. } => ("EXPIRED", [0, 0, self.rows.len()]),
         };
         metadata["state"] = format!("BATCH_STATE_{state}").into();
@@ -139,6 +159,10 @@ impl Job {
                         drop(operation.insert("error".to_owned(), error(code, "failed")));
                     }
                     End::Cancelled => {
+                        if with_results && self.midway.1 {
+                            let file = format!("files/batch-{}", self.id);
+                            metadata["output"] = json!({"responsesFile": file});
+                        }
                         drop(operation.insert("error".to_owned(), error(1, "was cancelled")));
                     }
                     End::Expired => drop(operation.insert("error".to_owned(), error(4, "expired"))),
@@ -149,13 +173,13 @@ impl Job {
         Value::Object(operation)
     }
 
-    /// What the rows cost, once the job has succeeded.
+    /// What the rows cost that were carried out, once the job has ended.
     pub(super) fn charges(&self, seed: u64, now: DateTime<Utc>) -> impl Iterator<Item = Charge> {
         let at = match self.phase(now) {
-            Phase::Ended { how: End::Succeeded, at } => Some(at),
+            Phase::Ended { at, .. } => Some(at),
             _ => None,
         };
-        let billed = self.rows.iter().filter_map(move |row| {
+        let billed = self.done(now).iter().filter_map(move |row| {
             let order = row.work.as_ref().ok()?;
             let free = matches!(
                 row.fault,

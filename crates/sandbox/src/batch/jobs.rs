@@ -69,6 +69,10 @@ impl Jobs {
             created: now,
             plan: plan(seed, app.config.job_time, display_name, fault, now),
             cancelled: None,
+            midway: match fault {
+                Some(Fault::CancelMidway { rows, results }) => (*rows, *results),
+                _ => (0, false),
+            },
             reversed: fault == Some(&Fault::ReorderRows),
             rows: rows(app, model, display_name, file),
             deleted: false,

@@ -46,7 +46,7 @@ pub(crate) async fn download(
         let now = app.now();
         let places = app.jobs.with(&id, |job| {
             if job.has_results(now) {
-                return Ok(places(job));
+                return Ok(places(job, job.done(now).len()));
             }
             Err(ApiError::not_found(&format!("files/batch-{id}")))
         })?;
@@ -104,13 +104,13 @@ fn length(app: &App, id: &str, place: usize) -> usize {
 }
 
 /// Which rows stand in the file, and in which order.
-fn places(job: &Job) -> Vec<usize> {
+fn places(job: &Job, done: usize) -> Vec<usize> {
     let times = |fault: &Option<Fault>| match fault {
         Some(Fault::MissingRow { .. }) => 0,
         Some(Fault::DuplicateRow) => 2,
         _ => 1,
     };
-    let rows = job.rows.iter().enumerate();
+    let rows = job.rows.iter().enumerate().take(done);
     let mut places: Vec<_> =
         rows.flat_map(|(at, row)| std::iter::repeat_n(at, times(&row.fault))).collect();
     if job.reversed {

@@ -226,6 +226,12 @@ pub enum Fault {
     },
     /// Create: the job expires when it would have ended.
     ExpireJob,
+    /// Create: where the job is cancelled, so many of its rows were done, and are billed.
+    CancelMidway {
+        rows: usize,
+        /// Whether they stand in a result file.
+        results: bool,
+    },
     /// Create: the job stays pending for so long before it runs, or until it expires.
     StickPending {
         #[serde(default)]
@@ -308,6 +314,7 @@ impl Fault {
             Self::ReorderRows
             | Self::FailJob { .. }
             | Self::ExpireJob
+            | Self::CancelMidway { .. }
             | Self::StickPending { .. } => {
                 matches!(kind, Create)
             }

@@ -1,6 +1,9 @@
 //! Brings the pictures of a finished job home, row by row, in bounded memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use futures_util::{
     StreamExt,
@@ -32,6 +35,15 @@ pub(super) enum Fetched {
     Part(Vec<RenderOutcome>),
 }
 
+/// What becomes of renders without a row.
+#[derive(Clone, Copy)]
+pub(super) enum Rest {
+    /// The job was done with all of them.
+    Missing,
+    /// The job was stopped when it was done with so many; none where nobody says.
+    Stopped { class: FailClass, done: Option<u64> },
+}
+
 impl Imagen {
     /// Streams the result file. Rows may come in any order, twice, or not at all; one bad row costs
     /// no other.
@@ -39,16 +51,17 @@ impl Imagen {
         &self,
         attempt: &Attempt,
         results: Option<String>,
+        rest: Rest,
         call: &Invocation,
     ) -> Result<Fetched, StageError> {
         let Some(file) = results else {
-            return Ok(Fetched::All(complete(attempt, BTreeMap::new())));
+            return Ok(Fetched::All(complete(attempt, BTreeMap::new(), rest)));
         };
         let mut rows = match self.batch.results(&file).await {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(attempt = %attempt.id, %error, "results could not be fetched");
-                return Ok(Fetched::Part(complete(attempt, BTreeMap::new())));
+                return Ok(Fetched::Part(complete(attempt, BTreeMap::new(), rest)));
             }
         };
         let stored: BTreeSet<String> = self
@@ -69,8 +82,8 @@ impl Imagen {
         let mut time = self.buyer.clock.sleep(left.to_std().unwrap_or_default());
         loop {
             let row = match select(rows.next(), time).await {
-                Either::Left((row, rest)) => {
-                    time = rest;
+                Either::Left((row, timer)) => {
+                    time = timer;
                     row
                 }
                 Either::Right(_) => {
@@ -105,7 +118,7 @@ impl Imagen {
         }
         // A job that was read to its end just before its time is complete all the same.
         let whole = !cut || outcomes.len() == shares.len();
-        let outcomes = complete(attempt, outcomes);
+        let outcomes = complete(attempt, outcomes, rest);
         Ok(if whole { Fetched::All(outcomes) } else { Fetched::Part(outcomes) })
     }
 
@@ -141,18 +154,65 @@ fn by_render(outcome: RenderOutcome) -> (RenderId, RenderOutcome) {
 fn complete(
     attempt: &Attempt,
     mut outcomes: BTreeMap<RenderId, RenderOutcome>,
+    rest: Rest,
 ) -> Vec<RenderOutcome> {
+    let unread = |share: &&Share| {
+        !outcomes.contains_key(&share.render_id) && !attempt.left_out.contains(&share.render_id)
+    };
+    let mut billed: Vec<&Share> = attempt.shares.iter().filter(unread).collect();
+    let class = match rest {
+        Rest::Missing => FailClass::Missing,
+        Rest::Stopped { class, done } => {
+            // Nobody knows which of them were done: the dearest, until somebody says otherwise.
+            billed.sort_by_key(|share| Reverse(share.maximum));
+            let priced = outcomes.values().filter(|one| one.cost > Micros::ZERO).count() as u64;
+            let most = done.map_or(u64::MAX, |done| done.saturating_sub(priced));
+            billed.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+            class
+        }
+    };
+    let billed: BTreeSet<&RenderId> = billed.into_iter().map(|share| &share.render_id).collect();
     let without_row = |share: &Share| {
-        let (class, cost) = if attempt.left_out.contains(&share.render_id) {
-            (FailClass::Invalid, Micros::ZERO)
-        } else {
-            (FailClass::Missing, share.maximum)
-        };
-        let outcome = Outcome::Failed { class };
-        RenderOutcome { render_id: share.render_id.clone(), outcome, cost }
+        let left_out = attempt.left_out.contains(&share.render_id);
+        let class = if left_out { FailClass::Invalid } else { class };
+        let is_billed = billed.contains(&share.render_id);
+        RenderOutcome {
+            render_id: share.render_id.clone(),
+            outcome: Outcome::Failed { class },
+            cost: if is_billed { share.maximum } else { Micros::ZERO },
+        }
     };
     let shares = attempt.shares.iter();
     shares
         .map(|share| outcomes.remove(&share.render_id).unwrap_or_else(|| without_row(share)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::fixtures;
+
+    #[test]
+    fn a_job_that_was_stopped_costs_what_was_done() {
+        let attempt = fixtures::attempt(1, &[10, 30, 20].map(Micros::new));
+        let id = |n: usize| attempt.shares[n].render_id.clone();
+        let costs = |rows: &[(usize, u64)], done| {
+            let failed = Outcome::Failed { class: FailClass::NoImage };
+            let row = |&(n, cost): &(usize, u64)| RenderOutcome {
+                render_id: id(n),
+                outcome: failed.clone(),
+                cost: Micros::new(cost),
+            };
+            let rows = rows.iter().map(|one| by_render(row(one))).collect();
+            let rest = Rest::Stopped { class: FailClass::Cancelled, done };
+            complete(&attempt, rows, rest).iter().map(|one| one.cost.get()).collect::<Vec<_>>()
+        };
+        assert_eq!(costs(&[], None), [10, 30, 20], "nobody says: all that was reserved");
+        assert_eq!(costs(&[], Some(0)), [0, 0, 0]);
+        assert_eq!(costs(&[], Some(1)), [0, 30, 0], "the dearest");
+        assert_eq!(costs(&[(1, 5)], Some(1)), [0, 5, 0], "its row says what it cost");
+        assert_eq!(costs(&[(1, 5)], Some(2)), [0, 5, 20]);
+        assert_eq!(costs(&[(1, 0)], Some(1)), [0, 0, 20], "a row with an error was not done");
+    }
 }

@@ -4,7 +4,11 @@ use chrono::TimeDelta;
 
 use futures_util::future::{join, try_join};
 
-use super::{Imagen, fetch::Fetched, health::Caller};
+use super::{
+    Imagen,
+    fetch::{Fetched, Rest},
+    health::Caller,
+};
 use crate::{
     attempt::{Attempt, AttemptState, NeverBought},
     catalogue::Entry,
@@ -154,8 +158,7 @@ impl Imagen {
         call: &Invocation,
     ) -> Result<(), StageError> {
         let attempt = self.buyer.attempt(id).await?;
-        let AttemptState::Submitted { ref job, since, seq: expected, running, fetched } =
-            attempt.state
+        let AttemptState::Submitted { ref job, since, seq: expected, running, .. } = attempt.state
         else {
             return self.resolve_attempt(attempt).await;
         };
@@ -171,22 +174,12 @@ impl Imagen {
         };
         match phase {
             JobPhase::Succeeded { results } => {
-                let now = self.buyer.clock.now();
-                let fetch_until = fetched.unwrap_or(now) + FETCH_FOR;
-                let attempt = self.buyer.commit(attempt.fetching(now, call.deadline)).await?;
-                match self.fetch(&attempt, results, call).await? {
-                    Fetched::Part(_) if self.buyer.clock.now() < fetch_until => {
-                        self.poll_again(attempt, true).await
-                    }
-                    // Results that never came whole by now never will: what came is delivered.
-                    Fetched::All(outcomes) | Fetched::Part(outcomes) => {
-                        self.settle_job(attempt, outcomes).await
-                    }
-                }
+                self.read(attempt, results, Rest::Missing, call).await
+            }
+            JobPhase::Stopped { class, done, results } => {
+                self.read(attempt, results, Rest::Stopped { class, done }, call).await
             }
             JobPhase::Failed(class) => self.failed(attempt, class).await,
-            JobPhase::Cancelled => self.failed(attempt, FailClass::Cancelled).await,
-            JobPhase::Expired => self.failed(attempt, FailClass::Provider).await,
             JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised
                 if self.buyer.clock.now() >= since + JOB_LIFE =>
             {
@@ -198,6 +191,32 @@ impl Imagen {
             }
             JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised => {
                 self.poll_again(attempt, false).await
+            }
+        }
+    }
+
+    /// The job is over: what it did is brought home.
+    async fn read(
+        &self,
+        attempt: Attempt,
+        results: Option<String>,
+        rest: Rest,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let now = self.buyer.clock.now();
+        let fetched = match attempt.state {
+            AttemptState::Submitted { fetched, .. } => fetched,
+            _ => None,
+        };
+        let fetch_until = fetched.unwrap_or(now) + FETCH_FOR;
+        let attempt = self.buyer.commit(attempt.fetching(now, call.deadline)).await?;
+        match self.fetch(&attempt, results, rest, call).await? {
+            Fetched::Part(_) if self.buyer.clock.now() < fetch_until => {
+                self.poll_again(attempt, true).await
+            }
+            // Results that never came whole by now never will: what came is delivered.
+            Fetched::All(outcomes) | Fetched::Part(outcomes) => {
+                self.settle_job(attempt, outcomes).await
             }
         }
     }

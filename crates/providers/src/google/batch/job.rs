@@ -23,6 +23,15 @@ struct Metadata {
     create_time: Option<String>,
     state: Option<String>,
     output: Option<Output>,
+    batch_stats: Option<Stats>,
+}
+
+/// Counts are absent where they are zero.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Stats {
+    #[serde(deserialize_with = "count")]
+    successful_request_count: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,16 +66,16 @@ impl Operation {
     pub(super) fn phase(&self) -> JobPhase {
         if let Some(error) = &self.error {
             return match (self.state(), error.class()) {
-                ("EXPIRED", _) => JobPhase::Expired,
-                ("CANCELLED", _) | (_, FailClass::Cancelled) => JobPhase::Cancelled,
+                ("EXPIRED", _) => self.stopped(FailClass::Provider),
+                ("CANCELLED", _) | (_, FailClass::Cancelled) => self.stopped(FailClass::Cancelled),
                 (_, class) => JobPhase::Failed(class),
             };
         }
         match self.state() {
             "SUCCEEDED" | "PARTIALLY_SUCCEEDED" => self.succeeded(),
             "FAILED" => JobPhase::Failed(FailClass::Provider),
-            "CANCELLED" => JobPhase::Cancelled,
-            "EXPIRED" => JobPhase::Expired,
+            "CANCELLED" => self.stopped(FailClass::Cancelled),
+            "EXPIRED" => self.stopped(FailClass::Provider),
             // The state is missing, or newer than this release, but there is no going back from done.
             _ if self.done => self.succeeded(),
             "" | "UNSPECIFIED" | "PENDING" | "QUEUED" => JobPhase::Pending,
@@ -84,14 +93,23 @@ impl Operation {
 
     /// Whether done or about to be: results that are not named yet are asked for again.
     fn succeeded(&self) -> JobPhase {
-        let outputs =
-            [self.response.as_ref(), self.metadata.as_ref().and_then(|m| m.output.as_ref())];
-        let results =
-            outputs.into_iter().flatten().find_map(|output| output.responses_file.clone());
+        let results = self.results();
         if results.is_none() && !self.done {
             return JobPhase::Running;
         }
         JobPhase::Succeeded { results }
+    }
+
+    fn stopped(&self, class: FailClass) -> JobPhase {
+        let stats = self.metadata.as_ref().and_then(|metadata| metadata.batch_stats.as_ref());
+        let done = stats.map(|stats| stats.successful_request_count);
+        JobPhase::Stopped { class, done, results: self.results() }
+    }
+
+    fn results(&self) -> Option<String> {
+        let outputs =
+            [self.response.as_ref(), self.metadata.as_ref().and_then(|m| m.output.as_ref())];
+        outputs.into_iter().flatten().find_map(|output| output.responses_file.clone())
     }
 
     /// The state without the prefix, of which two are in use.
@@ -162,6 +180,30 @@ mod tests {
         phase(&json!({"name": "batches/b", "metadata": {"state": state}}))
     }
 
+    /// Nothing is said of what was done by then.
+    fn stopped(class: FailClass) -> JobPhase {
+        JobPhase::Stopped { class, done: None, results: None }
+    }
+
+    #[test]
+    fn a_job_that_was_stopped_says_what_was_done() {
+        let of = |metadata: Value| match phase(&json!({"done": true, "metadata": metadata,
+            "error": {"code": 1}}))
+        {
+            JobPhase::Stopped { class: FailClass::Cancelled, done, results } => (done, results),
+            other => panic!("{other:?}"),
+        };
+        let state = "BATCH_STATE_CANCELLED";
+        let counts = json!({"requestCount": "50", "successfulRequestCount": "7"});
+        let file = "files/batch-b";
+        let output = json!({"responsesFile": file});
+        let all = json!({"state": state, "batchStats": counts, "output": output});
+        assert_eq!(of(all), (Some(7), Some(file.to_owned())));
+        let none = json!({"state": state, "batchStats": {"requestCount": "50"}});
+        assert_eq!(of(none), (Some(0), None), "a count that is zero is absent");
+        assert_eq!(of(json!({"state": state})), (None, None));
+    }
+
     #[test]
     fn both_spellings() {
         for prefix in ["BATCH_STATE_", "JOB_STATE_"] {
@@ -170,8 +212,8 @@ mod tests {
             assert_eq!(of("PENDING"), JobPhase::Pending);
             assert_eq!(of("RUNNING"), JobPhase::Running);
             assert_eq!(of("FAILED"), JobPhase::Failed(FailClass::Provider));
-            assert_eq!(of("CANCELLED"), JobPhase::Cancelled);
-            assert_eq!(of("EXPIRED"), JobPhase::Expired);
+            assert_eq!(of("CANCELLED"), stopped(FailClass::Cancelled));
+            assert_eq!(of("EXPIRED"), stopped(FailClass::Provider));
             assert_eq!(of("TOMORROWS"), JobPhase::Unrecognised);
         }
         assert_eq!(phase(&json!({"name": "batches/b"})), JobPhase::Pending);
@@ -211,9 +253,9 @@ mod tests {
         assert_eq!(failed("BATCH_STATE_FAILED", 3), JobPhase::Failed(FailClass::Invalid));
         assert_eq!(failed("BATCH_STATE_FAILED", 7), JobPhase::Failed(FailClass::Account));
         assert_eq!(failed("BATCH_STATE_FAILED", 5), JobPhase::Failed(FailClass::Retired));
-        assert_eq!(failed("BATCH_STATE_CANCELLED", 1), JobPhase::Cancelled);
-        assert_eq!(failed("", 1), JobPhase::Cancelled);
-        assert_eq!(failed("BATCH_STATE_EXPIRED", 4), JobPhase::Expired);
+        assert_eq!(failed("BATCH_STATE_CANCELLED", 1), stopped(FailClass::Cancelled));
+        assert_eq!(failed("", 1), stopped(FailClass::Cancelled));
+        assert_eq!(failed("BATCH_STATE_EXPIRED", 4), stopped(FailClass::Provider));
     }
 
     #[test]
