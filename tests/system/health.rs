@@ -143,7 +143,10 @@ async fn a_render_that_is_on_its_way_goes_on_at_once_and_buys_nothing() {
         lost["person"]["photo"] = json!("in/nobody.jpg");
         world.accept(&lost, "lost").await.unwrap_err();
         open(&world, ONLINE, TimeDelta::minutes(30)).await;
-        support::accept(&world, &body("online", ""), "key").await;
+        // Nano Banana sees the garment: it is for those, too, who want no picture by words alone.
+        let mut exact = body("online", "");
+        exact["accept_described"] = json!(false);
+        support::accept(&world, &exact, "key").await;
         support::settle(&world, 1).await;
         Ok(())
     };
@@ -193,6 +196,31 @@ async fn who_has_nowhere_else_to_go_waits_at_the_door() {
     let render = &support::renders(&world)[0];
     assert!(matches!(render.status, RenderStatus::Succeeded { .. }), "{:?}", render.status);
     assert_eq!(render.served, Route::Gemini);
+    support::check_calm(&world);
+}
+
+/// Barred to the end, Google was not asked: the legacy provider may still be.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_barred_to_its_deadline_goes_to_the_legacy_route() {
+    let world = support::whole_world(1, support::settings(), vec![]).await;
+    let mut patient = body("batch", "");
+    patient["deadline_seconds"] = json!(1_800);
+    let script = async {
+        open(&world, Backend::GeminiBatch, TimeDelta::hours(2)).await;
+        open(&world, ONLINE, TimeDelta::hours(2)).await;
+        // Not by the router, which knows.
+        let away = Rates { throttled: 10_000, ..Rates::default() };
+        world.chaos.set_rates_of(Call::HealthRead, away);
+        support::accept(&world, &patient, "key").await;
+        world.chaos.set_rates_of(Call::HealthRead, Rates::default());
+        support::settle(&world, 1).await;
+        Ok(())
+    };
+    world.serve_until(script).await.unwrap();
+    let render = &support::renders(&world)[0];
+    assert!(matches!(render.status, RenderStatus::Succeeded { .. }), "{:?}", render.status);
+    assert_eq!((render.served, render.step), (Route::Legacy, Step::NanoBanana));
+    assert!(!render.google_failed && world.sandbox.bill().charges.len() == 1);
     support::check_calm(&world);
 }
 

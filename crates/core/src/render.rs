@@ -188,6 +188,7 @@ impl Render {
             run_until: self.run_until,
             buy_before: self.give_up_at,
             rescue: self.rescue.as_ref().and_then(Rescue::attempt) == Some(&self.own_attempt()),
+            diverts: self.diverts(rules),
         }
     }
 

@@ -40,6 +40,9 @@ pub struct RenderOrder {
     /// Bought beside a batch that is not done, within the day's budget for that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rescue: bool,
+    /// Goes elsewhere at once where the backend's breaker is open, rather than wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub diverts: bool,
 }
 
 impl RenderOrder {

@@ -209,6 +209,14 @@ impl Render {
         next_step(self.served, self.step, self.request.accept_described, rules.available)
     }
 
+    /// Whether an open breaker sends the try elsewhere: a shopper's picture that can be made there. A
+    /// batch has the time to wait, and so has its rescue, which has nothing better to do.
+    pub(super) fn diverts(&self, rules: &ChainRules) -> bool {
+        self.lane == Lane::Online
+            && self.step == Step::Gemini
+            && self.step_after(FailClass::Diverted, rules).is_some()
+    }
+
     /// Where the render goes once its step is through: along its chain, or where the shop wants its
     /// renders to go on a day whose money is spent.
     fn step_after(&self, class: FailClass, rules: &ChainRules) -> Option<(Route, Step)> {
@@ -297,7 +305,7 @@ impl Render {
             // likely never created. An online call leaves nothing.
             FailClass::Unknown => attempt.owner() != self.id.as_batch(),
             // Somebody else in the batch ran out of time. An online try runs out of its own.
-            FailClass::Expired | FailClass::Deferred => {
+            FailClass::Expired | FailClass::Deferred | FailClass::Diverted => {
                 attempt.owner() != self.id.as_batch() && now < self.wait_until(rules)
             }
             _ => self.n < self.step.tries(class),

@@ -65,6 +65,7 @@ pub(crate) fn order(id: &str) -> RenderOrder {
         wait_until: now(),
         run_until: now(),
         rescue: false,
+        diverts: false,
         buy_before: now(),
     }
 }

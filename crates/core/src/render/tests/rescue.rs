@@ -118,6 +118,38 @@ fn one_that_met_an_open_breaker_goes_where_the_router_sends_those_that_arrive() 
 }
 
 #[test]
+fn an_open_breaker_sends_away_who_has_somewhere_to_go() {
+    const NO_LEGACY: &[Step] = &[Step::Gemini, Step::PhotoMaker];
+
+    let exact = |mut render: Render| {
+        render.request.accept_described = false;
+        render
+    };
+    for (render, available, diverts) in [
+        (online(), WHOLE_CHAIN, true),
+        // Nano Banana sees the garment.
+        (exact(online()), &Step::ALL, true),
+        (exact(online()), NO_LEGACY, false),
+        (online(), &[Step::Gemini], false),
+        (batched(), &Step::ALL, false),
+        (rescued(), &Step::ALL, false),
+    ] {
+        assert_eq!(render.order(&rules(available)).diverts, diverts, "{available:?} {render:?}");
+    }
+}
+
+#[test]
+fn a_batch_that_was_barred_until_its_first_render_had_no_time_is_tried_again_by_the_others() {
+    let mut render = batched();
+    let given = failed(&render, FailClass::Diverted);
+    render.apply(&batch_attempt(1), &given, at(1_000), &rules(&Step::ALL));
+    assert_eq!((render.step, render.n, render.google_failed), (Step::Gemini, 2, false));
+    let mut render = batched();
+    render.apply(&batch_attempt(1), &given, at(LATE), &rules(&Step::ALL));
+    assert_eq!((render.served, render.step), (Route::Legacy, Step::NanoBanana));
+}
+
+#[test]
 fn a_batch_that_failed_beside_its_rescue_is_not_forgotten() {
     let mut render = rescued();
     let own = render.own_attempt();

@@ -50,6 +50,16 @@ const fn unfunded(lane: Lane, verdict: Verdict) -> NeverBought {
     }
 }
 
+/// What an attempt comes to whose time is over while it waits. The provider that was never asked did
+/// not fail.
+const fn out_of_time(attempt: &Attempt, why: WaitReason) -> NeverBought {
+    match why {
+        WaitReason::Deferred => NeverBought::Deferred,
+        WaitReason::Barred if attempt.busy == 0 => NeverBought::Diverted,
+        WaitReason::Barred | WaitReason::Provider => NeverBought::Expired,
+    }
+}
+
 impl Buyer {
     /// Claims the attempt with its money. The first delivery goes straight to the conditional write.
     pub(in crate::stages) async fn claim(
@@ -149,10 +159,7 @@ impl Buyer {
             AttemptState::Waiting { why, .. }
                 if now >= purchase.wait_until().min(purchase.buy_before()) =>
             {
-                let why = match why {
-                    WaitReason::Deferred => NeverBought::Deferred,
-                    WaitReason::Provider | WaitReason::Barred => NeverBought::Expired,
-                };
+                let why = out_of_time(&attempt, why);
                 self.end_unbought(attempt, why).await
             }
             AttemptState::Waiting { .. } => self.reclaim(attempt, purchase, call).await,
@@ -224,7 +231,8 @@ impl Buyer {
             Again::Last => last,
         };
         if until <= now + MIN_WAIT {
-            return self.end_unbought(attempt, NeverBought::Expired).await.map(drop);
+            let why = out_of_time(&attempt, why);
+            return self.end_unbought(attempt, why).await.map(drop);
         }
         let attempt = self.commit(attempt.waiting(until, why)).await?;
         self.come_back(attempt, purchase).await.map(drop)

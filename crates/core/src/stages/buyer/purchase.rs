@@ -76,8 +76,13 @@ impl Purchase {
     }
 
     /// Whether its render has another step to go to; a batch waits, whatever may come after it.
-    pub(in crate::stages) fn has_elsewhere(&self) -> bool {
+    pub(super) fn has_elsewhere(&self) -> bool {
         self.lane == Lane::Online && self.wait_until() < self.buy_before()
+    }
+
+    /// Whether an open breaker sends its render elsewhere.
+    pub(in crate::stages) fn diverts(&self) -> bool {
+        self.lane == Lane::Online && self.orders.iter().all(|order| order.diverts)
     }
 
     /// Until when a prediction may run.

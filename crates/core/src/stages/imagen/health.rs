@@ -73,7 +73,7 @@ impl Imagen {
         until: DateTime<Utc>,
     ) -> Result<(), StageError> {
         CALLS_PUT_OFF.count([attempt.backend.as_str(), "barred"], 1);
-        if purchase.has_elsewhere() {
+        if purchase.diverts() {
             return self.buyer.end_unbought(attempt, NeverBought::Diverted).await.map(drop);
         }
         let asked = (until - self.buyer.clock.now()).to_std().ok();
