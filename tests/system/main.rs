@@ -14,6 +14,7 @@ mod deployed;
 mod downloads;
 mod drops;
 mod health;
+mod legacy_storm;
 mod limit;
 mod models;
 mod neighbours;
