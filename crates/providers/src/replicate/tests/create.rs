@@ -7,6 +7,15 @@ use super::*;
 use crate::testing::{block_on, sorted};
 
 const STEPS: [Step; 4] = [Step::NanoBanana, Step::PhotoMaker, Step::Sdxl, Step::Upscale];
+const RATIOS: [AspectRatio; 7] = [
+    AspectRatio::Square,
+    AspectRatio::TwoThree,
+    AspectRatio::ThreeFour,
+    AspectRatio::FourThree,
+    AspectRatio::FourFive,
+    AspectRatio::NineSixteen,
+    AspectRatio::SixteenNine,
+];
 
 #[tokio::test(start_paused = true)]
 async fn each_steps_create_on_the_wire() {
@@ -113,8 +122,7 @@ fn create_body(order: &RenderOrder) -> Value {
 
 #[test]
 fn every_aspect_ratio_has_its_megapixel() {
-    use AspectRatio::{FourFive, FourThree, NineSixteen, SixteenNine, Square, ThreeFour, TwoThree};
-    for ratio in [Square, TwoThree, ThreeFour, FourThree, FourFive, NineSixteen, SixteenNine] {
+    for ratio in RATIOS {
         let mut order = order(Step::Sdxl);
         order.request.aspect_ratio = ratio;
         let body = create_body(&order);
@@ -145,10 +153,12 @@ prop_compose! {
         garments in prop::collection::vec((words(), words()), 1..6),
         wish in words(),
         step in prop::sample::select(&STEPS[..]),
+        ratio in prop::sample::select(&RATIOS[..]),
     ) -> RenderOrder {
         let mut order = order(step);
         order.request.person.class_noun = noun;
         order.request.prompt = wish;
+        order.request.aspect_ratio = ratio;
         order.request.garments = garments
             .into_iter()
             .map(|(category, description)| Garment { photo: picture("in/g", 3), category, description })
@@ -172,12 +182,15 @@ proptest! {
     }
 
     #[test]
-    fn no_key_is_sent_that_a_model_lacks(order in any_order()) {
+    fn every_create_is_one_that_the_api_and_its_model_take(order in any_order()) {
         let body = create_body(&order);
+        prop_assert_eq!(schemas::fault("create", &body), None);
         let top: BTreeSet<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
         prop_assert_eq!(top, ["input", "version"].into());
-        for key in body["input"].as_object().unwrap().keys() {
-            prop_assert!(keys(order.step).contains(&key.as_str()), "{}: {}", order.step, key);
-        }
+        let model = model(order.step);
+        prop_assert_eq!(schemas::fault(&model.model, &body["input"]), None, "{}", order.step);
+        let version = body["version"].as_str().unwrap();
+        let pinned = version.len() == 64 && version.bytes().all(|b| b.is_ascii_hexdigit());
+        prop_assert!(pinned || version == model.model, "{}", version);
     }
 }

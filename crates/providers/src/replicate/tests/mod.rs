@@ -2,6 +2,7 @@
 
 mod create;
 mod pictures;
+mod schemas;
 
 use std::{sync::Arc, time::Duration};
 
@@ -244,59 +245,6 @@ async fn a_search_has_an_end() {
 
     let error = client(&Script::new([Play::text(200, "{}")])).find(&attempt(), now()).await;
     assert!(matches!(error, Err(CallError::NotCreated { .. })));
-}
-
-/// Every key that a model's published schema names.
-fn keys(step: Step) -> &'static [&'static str] {
-    match step {
-        Step::Gemini => &[],
-        Step::NanoBanana => &[
-            "prompt",
-            "image_input",
-            "aspect_ratio",
-            "resolution",
-            "output_format",
-            "safety_filter_level",
-            "allow_fallback_model",
-        ],
-        Step::PhotoMaker => &[
-            "input_image",
-            "input_image2",
-            "input_image3",
-            "input_image4",
-            "prompt",
-            "style_name",
-            "negative_prompt",
-            "num_steps",
-            "style_strength_ratio",
-            "num_outputs",
-            "guidance_scale",
-            "seed",
-            "disable_safety_checker",
-        ],
-        Step::Sdxl => &[
-            "prompt",
-            "negative_prompt",
-            "image",
-            "mask",
-            "width",
-            "height",
-            "num_outputs",
-            "scheduler",
-            "num_inference_steps",
-            "guidance_scale",
-            "prompt_strength",
-            "seed",
-            "refine",
-            "high_noise_frac",
-            "refine_steps",
-            "apply_watermark",
-            "lora_scale",
-            "replicate_weights",
-            "disable_safety_checker",
-        ],
-        Step::Upscale => &["image", "scale", "face_enhance"],
-    }
 }
 
 fn body(sent: &Sent) -> Value {
