@@ -6,6 +6,8 @@ mod client;
 mod delivery;
 mod errors;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod input;
 mod record;
 
