@@ -84,12 +84,15 @@ impl Refusal {
     }
 }
 
+/// Of a field's place: no field of ours lies deeper.
+const MOST_WORDS: usize = 4;
+
 /// The names of a field and of the rule that it breaks; their prose may quote a customer.
 fn fault(body: &Value) -> Option<String> {
     let field = body.get("invalid_fields")?.get(0)?;
     let kind = enum_word(field.get("type")?.as_str()?)?;
     let place = field.get("field").and_then(Value::as_str).unwrap_or_default();
-    match place.split('.').map(enum_word).collect::<Option<Vec<_>>>() {
+    match place.split('.').take(MOST_WORDS).map(enum_word).collect::<Option<Vec<_>>>() {
         Some(words) => Some(format!("{kind} at {}", words.join("."))),
         None => Some(kind),
     }
@@ -119,6 +122,13 @@ mod tests {
     fn refusal(status: u16, body: &Value) -> Refusal {
         let status = StatusCode::from_u16(status).unwrap();
         Refusal::parse(status, &HeaderMap::new(), body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_place_of_many_words_makes_no_long_reason() {
+        let place = vec!["input"; 10_000].join(".");
+        let body = json!({"invalid_fields": [{"type": "required", "field": place}]});
+        assert_eq!(fault(&body).unwrap(), "required at input.input.input.input");
     }
 
     fn kind(error: &CallError) -> &'static str {
