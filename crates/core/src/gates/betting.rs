@@ -5,6 +5,8 @@
 
 use std::ops::AddAssign;
 
+use super::verdict::{Figures, Interval, PASS_ERROR, Verdict};
+
 /// The shares that are staked side by side, an equal part of the coin each: small ones find small
 /// differences, large ones find large differences soon.
 const STAKES: [f64; 8] = [0.01, 0.025, 0.06, 0.12, 0.25, 0.5, 0.75, 0.95];
@@ -79,6 +81,32 @@ pub(super) fn lower<S: Sample>(sample: &S, error: f64, times: f64) -> f64 {
 pub(super) fn upper<S: Sample>(sample: &S, error: f64, times: f64) -> f64 {
     let (_, most) = sample.range();
     bound(most, sample.mean(), |claim| money(sample, Side::Below, claim, times) >= price(error))
+}
+
+/// Bounds of the mean of what was seen.
+pub(super) fn interval<S: Sample>(seen: &S) -> Option<Interval> {
+    seen.mean().map(|_| Interval {
+        low: lower(seen, PASS_ERROR, 1.0),
+        high: Some(upper(seen, PASS_ERROR, 1.0)),
+    })
+}
+
+/// The figures of a mean that is to lie below `limit`, from `count` values that fail or do not.
+pub(super) fn judge_below<S: Sample>(seen: &S, limit: f64, count: u64, fails: bool) -> Figures {
+    let passes = |times| money(seen, Side::Below, limit, times) >= price(PASS_ERROR);
+    let verdict = Verdict::of(count > 0, fails, || passes(1.0));
+    Figures {
+        verdict,
+        estimate: seen.mean(),
+        interval: interval(seen),
+        limit,
+        count,
+        needed: match verdict {
+            Verdict::Pass => Some(count),
+            Verdict::Fail => None,
+            Verdict::NoData | Verdict::Inconclusive => needed(count, passes),
+        },
+    }
 }
 
 /// From `far` towards the mean as far as claims are refuted. Every value it moves to is refuted.

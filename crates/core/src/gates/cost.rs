@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     betting::{self, Sample, Side},
-    verdict::{Figures, Interval, PASS_ERROR, Verdict},
+    verdict::Figures,
 };
 use crate::money::Micros;
 
@@ -106,25 +106,7 @@ pub(super) fn judge(slices: &[Costs], limit: Micros, most: Micros, error: f64) -
     let fails =
         betting::money_of_starts(&bounded, |costs| betting::money(costs, Side::Above, limit, 1.0))
             >= betting::price(error);
-    let passes =
-        |times| betting::money(&seen, Side::Below, limit, times) >= betting::price(PASS_ERROR);
-    let count = seen.costs.renders;
-    let verdict = Verdict::of(count > 0, fails, || passes(1.0));
-    Figures {
-        verdict,
-        estimate: seen.mean(),
-        interval: seen.mean().map(|_| Interval {
-            low: betting::lower(&seen, PASS_ERROR, 1.0),
-            high: Some(betting::upper(&seen, PASS_ERROR, 1.0)),
-        }),
-        limit,
-        count,
-        needed: match verdict {
-            Verdict::Pass => Some(count),
-            Verdict::Fail => None,
-            Verdict::NoData | Verdict::Inconclusive => betting::needed(count, passes),
-        },
-    }
+    betting::judge_below(&seen, limit, seen.costs.renders, fails)
 }
 
 /// The money of bets on costs of half a dollar at most.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     betting::{self, Sample, Side},
-    verdict::{Figures, Interval, PASS_ERROR, Verdict},
+    verdict::Figures,
 };
 
 /// How often it happened.
@@ -62,13 +62,6 @@ impl Sample for Rate {
     }
 }
 
-impl Rate {
-    /// Whether it is certain enough to be below the limit, once there are `times` as many.
-    pub(super) fn passes(&self, limit: f64, times: f64) -> bool {
-        betting::money(self, Side::Below, limit, times) >= betting::price(PASS_ERROR)
-    }
-}
-
 /// Whether the slices speak against `rule.good` so much that it must be rolled back.
 fn fails(slices: &[Rate], rule: &RateRule, error: f64) -> bool {
     let stake = rule.stake();
@@ -79,21 +72,5 @@ fn fails(slices: &[Rate], rule: &RateRule, error: f64) -> bool {
 /// Judges a rate by its slices, in order of time.
 pub(super) fn judge(slices: &[Rate], rule: &RateRule, error: f64) -> Figures {
     let seen = betting::total(slices);
-    let passes = |times| seen.passes(rule.limit, times);
-    let verdict = Verdict::of(seen.count > 0, fails(slices, rule, error), || passes(1.0));
-    Figures {
-        verdict,
-        estimate: seen.mean(),
-        interval: (seen.count > 0).then(|| Interval {
-            low: betting::lower(&seen, PASS_ERROR, 1.0),
-            high: Some(betting::upper(&seen, PASS_ERROR, 1.0)),
-        }),
-        limit: rule.limit,
-        count: seen.count,
-        needed: match verdict {
-            Verdict::Pass => Some(seen.count),
-            Verdict::Fail => None,
-            Verdict::NoData | Verdict::Inconclusive => betting::needed(seen.count, passes),
-        },
-    }
+    betting::judge_below(&seen, rule.limit, seen.count, fails(slices, rule, error))
 }

@@ -5,7 +5,7 @@ use super::{
     betting::{self, Sample, Side},
     evidence::Users,
     rate::Rate,
-    verdict::{Figures, Interval, PASS_ERROR, Verdict},
+    verdict::{Figures, Verdict},
 };
 use crate::routing::Percent;
 
@@ -28,10 +28,7 @@ pub(super) fn judge(users: &Users) -> Option<Figures> {
     Some(Figures {
         verdict: Verdict::of(count > 0, broken, || count >= ENOUGH),
         estimate: seen.mean(),
-        interval: (count > 0).then(|| Interval {
-            low: betting::lower(&seen, PASS_ERROR, 1.0),
-            high: Some(betting::upper(&seen, PASS_ERROR, 1.0)),
-        }),
+        interval: betting::interval(&seen),
         limit: expected,
         count,
         needed: Some(ENOUGH),
