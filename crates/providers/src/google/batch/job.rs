@@ -64,22 +64,19 @@ impl Operation {
     }
 
     pub(super) fn phase(&self) -> JobPhase {
-        if let Some(error) = &self.error {
-            return match (self.state(), error.class()) {
-                ("EXPIRED", _) => self.stopped(FailClass::Provider),
-                ("CANCELLED", _) | (_, FailClass::Cancelled) => self.stopped(FailClass::Cancelled),
-                (_, class) => JobPhase::Failed(class),
-            };
-        }
-        match self.state() {
-            "SUCCEEDED" | "PARTIALLY_SUCCEEDED" => self.succeeded(),
-            "FAILED" => JobPhase::Failed(FailClass::Provider),
-            "CANCELLED" => self.stopped(FailClass::Cancelled),
-            "EXPIRED" => self.stopped(FailClass::Provider),
+        let error = self.error.as_ref().map(RpcStatus::class);
+        match (self.state(), error) {
+            ("EXPIRED", _) => self.stopped(FailClass::Provider),
+            ("CANCELLED", _) | (_, Some(FailClass::Cancelled)) => {
+                self.stopped(FailClass::Cancelled)
+            }
+            (_, Some(class)) => JobPhase::Failed(class),
+            ("SUCCEEDED" | "PARTIALLY_SUCCEEDED", None) => self.succeeded(),
+            ("FAILED", None) => JobPhase::Failed(FailClass::Provider),
             // The state is missing, or newer than this release, but there is no going back from done.
             _ if self.done => self.succeeded(),
-            "" | "UNSPECIFIED" | "PENDING" | "QUEUED" => JobPhase::Pending,
-            "RUNNING" | "CANCELLING" | "UPDATING" => JobPhase::Running,
+            ("" | "UNSPECIFIED" | "PENDING" | "QUEUED", None) => JobPhase::Pending,
+            ("RUNNING" | "CANCELLING" | "UPDATING", None) => JobPhase::Running,
             _ => JobPhase::Unrecognised,
         }
     }
