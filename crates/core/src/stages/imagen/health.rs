@@ -126,9 +126,7 @@ impl Imagen {
         };
         self.pulse.record(backend, renders.iter(), tally, sign).await;
     }
-}
 
-impl Imagen {
     pub(super) fn sign_of_error(&self, attempt: &Attempt, error: &CallError) -> Sign {
         match error {
             CallError::NotCreated { .. } | CallError::Unknown(_) => Sign::Failed,

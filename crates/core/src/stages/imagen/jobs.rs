@@ -1,6 +1,6 @@
 //! The Batch lane: one Google job for a sealed batch, created once, polled to its end.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use futures_util::future::{join, try_join};
 
@@ -158,7 +158,8 @@ impl Imagen {
         call: &Invocation,
     ) -> Result<(), StageError> {
         let attempt = self.buyer.attempt(id).await?;
-        let AttemptState::Submitted { ref job, since, seq: expected, running, .. } = attempt.state
+        let AttemptState::Submitted { ref job, since, seq: expected, running, fetched } =
+            attempt.state
         else {
             return self.resolve_attempt(attempt).await;
         };
@@ -174,10 +175,10 @@ impl Imagen {
         };
         match phase {
             JobPhase::Succeeded { results } => {
-                self.read(attempt, results, Rest::Missing, call).await
+                self.read(attempt, fetched, results, Rest::Missing, call).await
             }
             JobPhase::Stopped { class, done, results } => {
-                self.read(attempt, results, Rest::Stopped { class, done }, call).await
+                self.read(attempt, fetched, results, Rest::Stopped { class, done }, call).await
             }
             JobPhase::Failed(class) => self.failed(attempt, class).await,
             JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised
@@ -199,15 +200,12 @@ impl Imagen {
     async fn read(
         &self,
         attempt: Attempt,
+        fetched: Option<DateTime<Utc>>,
         results: Option<String>,
         rest: Rest,
         call: &Invocation,
     ) -> Result<(), StageError> {
         let now = self.buyer.clock.now();
-        let fetched = match attempt.state {
-            AttemptState::Submitted { fetched, .. } => fetched,
-            _ => None,
-        };
         let fetch_until = fetched.unwrap_or(now) + FETCH_FOR;
         let attempt = self.buyer.commit(attempt.fetching(now, call.deadline)).await?;
         match self.fetch(&attempt, results, rest, call).await? {
