@@ -7,6 +7,7 @@ use tryon_core::{
     attempt::{Attempt, AttemptState},
     catalogue::{Catalogue, Size},
     chain::Step,
+    contract::fixtures,
     lane::Lane,
     money::Micros,
     outcome::{FailClass, Outcome},
@@ -52,8 +53,8 @@ batch_percent = 50
 
 /// The built-in catalogue with these edits, and one more model.
 fn catalogue(edits: &[(&str, &str)]) -> Arc<Catalogue> {
-    // No model of it has a successor, unless a test says so.
-    let mut text = BUILT_IN.replace("successor = \"nano-banana-lite\"\n", "");
+    // Nothing takes over, unless a test says so.
+    let mut text = fixtures::catalogue_without_lite();
     for (from, to) in edits {
         assert!(text.contains(from), "{from}");
         text = text.replacen(from, to, 1);

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{contract::fixtures::request, outcome::FailClass};
-
-const BUILT_IN: &str = include_str!("../../catalogue.toml");
+use crate::{
+    contract::fixtures::{catalogue_without_lite, request},
+    outcome::FailClass,
+};
 
 /// What the daily budget of $200 lets through.
 const SPENDABLE: Micros = Micros::new(180_000_000);
@@ -23,15 +24,11 @@ fn built_in() -> Catalogue {
     Catalogue::built_in().unwrap()
 }
 
-/// The built-in catalogue with the first `from` made `to`.
-/// The shipped catalogue, but for the model that takes over from the first.
-fn alone() -> String {
-    BUILT_IN.replace("successor = \"nano-banana-lite\"\n", "")
-}
-
+/// That catalogue with the first `from` made `to`.
 fn edited(from: &str, to: &str) -> String {
-    assert!(alone().contains(from), "{from} is not in the catalogue");
-    alone().replacen(from, to, 1)
+    let text = catalogue_without_lite();
+    assert!(text.contains(from), "{from} is not in the catalogue");
+    text.replacen(from, to, 1)
 }
 
 fn typical(quality: Quality, lane: Lane) -> Micros {
@@ -164,7 +161,7 @@ fn the_successor_takes_over_on_the_day_of_retirement() {
     let medium =
         format!("retires = \"2027-06-01\"\nsuccessor = \"nano-banana-4k\"\n{model}\nonline");
     let plain = format!("{model}\nonline");
-    let text = alone().replacen(&plain, &minimal, 1);
+    let text = catalogue_without_lite().replacen(&plain, &minimal, 1);
     let (head, tail) = text.split_once("[entry.nano-banana-1k-medium]").unwrap();
     let tail = tail.replacen(&plain, &medium, 1);
     let catalogue =

@@ -22,6 +22,11 @@ use crate::{
     settings::WhenBudgetExhausted,
 };
 
+/// The text of the shipped catalogue, but that nothing takes over from the model of its qualities.
+pub fn catalogue_without_lite() -> String {
+    include_str!("../../catalogue.toml").replace("successor = \"nano-banana-lite\"\n", "")
+}
+
 /// The beginning of a JPEG file, its frame header included: enough for everyone who does not decode
 /// it.
 pub fn jpeg(width: u16, height: u16) -> Vec<u8> {

@@ -1,17 +1,11 @@
 //! A model that is gone, and one that thinks too long.
 
 use super::*;
-use crate::{catalogue::Catalogue, ids::EntryId};
-
-/// The shipped catalogue, but for the model that takes over from the first.
-fn without_successors() -> String {
-    let text = include_str!("../../../catalogue.toml");
-    text.replace("successor = \"nano-banana-lite\"\n", "")
-}
+use crate::{catalogue::Catalogue, contract::fixtures::catalogue_without_lite, ids::EntryId};
 
 /// HD's model gives way to the try-on model, that again to the first.
 fn succession() -> ChainRules {
-    let text = without_successors();
+    let text = catalogue_without_lite();
     let medium = "[entry.nano-banana-1k-medium]\n";
     let with = format!("{medium}successor = \"virtual-try-on\"\n");
     let catalogue = Catalogue::parse(&text.replacen(medium, &with, 1)).unwrap();
@@ -60,7 +54,7 @@ fn a_successor_without_the_lane_goes_online() {
 #[test]
 fn without_a_successor_the_next_step_has_its_turn() {
     let mut render = online();
-    let catalogue = Catalogue::parse(&without_successors()).unwrap().into();
+    let catalogue = Catalogue::parse(&catalogue_without_lite()).unwrap().into();
     let rules = ChainRules { catalogue, ..rules(WHOLE_CHAIN) };
     fail(&mut render, &[FailClass::Retired], &rules);
     assert_eq!(render.step, Step::PhotoMaker);
