@@ -20,23 +20,23 @@ use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
 
 use crate::support::{self, body};
 
-const ONLINE: Backend = Backend::GeminiOnline;
+pub(crate) const ONLINE: Backend = Backend::GeminiOnline;
 
 fn seconds(from: u64, to: u64) -> When {
     When::kind(CallKind::Online).between(Duration::from_secs(from), Duration::from_secs(to))
 }
 
-fn online_calls(world: &World) -> u64 {
+pub(crate) fn online_calls(world: &World) -> u64 {
     world.sandbox.calls().get(&CallKind::Online).copied().unwrap_or_default()
 }
 
-async fn gate(world: &World, backend: Backend) -> Gate {
+pub(crate) async fn gate(world: &World, backend: Backend) -> Gate {
     let now = world.clock.now();
     world.health.read(backend, now).await.unwrap().gate(now)
 }
 
 /// Opens the breaker of `backend` for so long.
-async fn open(world: &World, backend: Backend, time: TimeDelta) {
+pub(crate) async fn open(world: &World, backend: Backend, time: TimeDelta) {
     let since = world.clock.now();
     let vitals = world.health.read(backend, since).await.unwrap();
     let breaker = Breaker::Open { since, until: since + time, times: 1 };
@@ -61,7 +61,7 @@ async fn play(world: &World, count: usize, every: u64) -> Vec<Render> {
     support::renders(world)
 }
 
-fn diverted(renders: &[Render]) -> usize {
+pub(crate) fn diverted(renders: &[Render]) -> usize {
     renders.iter().filter(|r| (r.assigned, r.served) == (Route::Gemini, Route::Legacy)).count()
 }
 
@@ -161,6 +161,7 @@ async fn a_render_that_is_on_its_way_goes_on_at_once_and_buys_nothing() {
         matches!(attempt.state, AttemptState::NeverBought { why: NeverBought::Diverted, .. })
     });
     assert_eq!((barred.count(), online_calls(&world)), (1, 0));
+    assert_eq!(world.sandbox.calls().get(&CallKind::Token), None, "nothing is made ready");
     support::check_calm(&world);
 }
 

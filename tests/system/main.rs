@@ -8,6 +8,7 @@
     reason = "what helps a test fails as the test does"
 )]
 
+mod breaker;
 mod budget;
 mod chain;
 mod deployed;

@@ -73,10 +73,14 @@ fn an_account_that_is_refused_in_numbers() {
         support::play(&world, &[body("online", "")]).await;
         support::play_more(&world, &[body("online", "")], "later").await;
         support::wait(&world, Duration::from_secs(70)).await;
+        // It tries, and the breaker opens for twice as long.
+        support::play_more(&world, &[body("online", "")], "latest").await;
+        support::wait(&world, Duration::from_secs(70)).await;
     });
     for (name, expected) in [
-        ("provider_calls gemini-online account", 1.0),
-        ("breaker_moves gemini-online opened", 1.0),
+        ("provider_calls gemini-online account", 2.0),
+        ("breaker_moves gemini-online opened", 2.0),
+        ("breaker_moves gemini-online probe", 1.0),
         ("provider_breaker_open gemini-online", 1.0),
         ("provider_breaker_open gemini-batch", 0.0),
         ("renders_diverted gemini-online", 1.0),
@@ -84,6 +88,17 @@ fn an_account_that_is_refused_in_numbers() {
     ] {
         assert_eq!(numbers.get(name), Some(&expected), "{name}: {numbers:#?}");
     }
+}
+
+#[test]
+fn a_breaker_that_nobody_tries_keeps_nobody_away() {
+    let numbers = counted(async {
+        let refused = Rule::new(When::kind(CallKind::Online), Fault::status(403));
+        let world = support::whole_world(1, support::settings(), vec![refused]).await;
+        support::play(&world, &[body("online", "")]).await;
+        support::wait(&world, Duration::from_secs(3_600)).await;
+    });
+    assert_eq!(numbers.get("provider_breaker_open gemini-online"), Some(&0.0));
 }
 
 #[test]

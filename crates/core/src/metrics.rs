@@ -144,9 +144,9 @@ table! {
     BREAKER_OPEN: 1 = "breaker_open", Level, Count, ["account"],
         "1 while the day's money is spent, else 0.";
     PROVIDER_CALLS: 2 = "provider_calls", Count, Count, ["backend", "answer"],
-        "Calls that buy, by what they say of the backend: good, busy, gone, failed or account.";
+        "Calls that buy, and jobs at their end, by what they say of the backend: good, busy, gone, failed or account.";
     PROVIDER_BREAKER_OPEN: 1 = "provider_breaker_open", Level, Count, ["backend"],
-        "1 while a backend's health breaker is open or half-open, else 0.";
+        "1 while a backend's health breaker keeps calls away: open, or while one render tries; else 0.";
     BREAKER_MOVES: 2 = "breaker_moves", Count, Count, ["backend", "to"],
         "Times a backend's health breaker was opened or closed, or let one render try.";
     RENDERS_DIVERTED: 1 = "renders_diverted", Count, Count, ["backend"],

@@ -34,7 +34,12 @@ impl Purpose {
 }
 
 pub(crate) fn not_created(reason: impl Into<String>, retry_after: Option<Duration>) -> CallError {
-    CallError::NotCreated { reason: reason.into(), retry_after }
+    CallError::NotCreated { reason: reason.into(), retry_after, ours: false }
+}
+
+/// A part of ours was away, and nothing was sent, or not to its end.
+pub(crate) fn ours_away(reason: impl Into<String>) -> CallError {
+    CallError::NotCreated { reason: reason.into(), retry_after: None, ours: true }
 }
 
 pub(crate) fn rejected(class: FailClass, reason: impl Into<String>) -> CallError {
@@ -45,7 +50,7 @@ pub(crate) fn rejected(class: FailClass, reason: impl Into<String>) -> CallError
 pub(crate) fn unreadable(secret: &str, error: &PortError) -> CallError {
     let reason = format!("{secret} could not be read: {error}");
     match error {
-        PortError::Unavailable(_) => not_created(reason, None),
+        PortError::Unavailable(_) => ours_away(reason),
         PortError::Broken(_) => rejected(FailClass::Account, reason),
     }
 }

@@ -34,7 +34,12 @@ pub enum CallError {
     /// Surely nothing was created or bought (429, 503, no connection, a part of ours was away):
     /// may be repeated. With the wait the provider asked for.
     #[error("nothing was created: {reason}")]
-    NotCreated { reason: String, retry_after: Option<Duration> },
+    NotCreated {
+        reason: String,
+        retry_after: Option<Duration>,
+        /// A part of ours was away: it says nothing of the provider.
+        ours: bool,
+    },
     /// Sent, and no telling whether it was carried out.
     #[error("outcome unknown: {0}")]
     Unknown(String),

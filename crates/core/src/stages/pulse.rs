@@ -100,6 +100,14 @@ impl Pulse {
         is_leased
     }
 
+    /// Lets another try, since this render will not.
+    pub async fn give_back(&self, backend: Backend, render: &RenderId) {
+        let decide = |vitals: &Vitals| vitals.given_back(render);
+        if let Err(error) = self.change(backend, decide).await {
+            tracing::warn!(%backend, %error, "a try could not be given back");
+        }
+    }
+
     /// Counts calls for these renders and lets the breaker follow from the last one's sign.
     pub async fn record<'a>(
         &self,
@@ -108,10 +116,12 @@ impl Pulse {
         tally: Tally,
         sign: Sign,
     ) {
-        PROVIDER_CALLS.count([backend.as_str(), sign.as_str()], tally.calls);
         let now = self.clock.now();
-        if let Err(error) = self.in_time(self.health.record(backend, now, tally)).await {
-            tracing::warn!(%backend, %error, "a backend's calls could not be counted");
+        if tally.calls > 0 {
+            PROVIDER_CALLS.count([backend.as_str(), sign.as_str()], tally.calls);
+            if let Err(error) = self.in_time(self.health.record(backend, now, tally)).await {
+                tracing::warn!(%backend, %error, "a backend's calls could not be counted");
+            }
         }
         let known = self.kept().get(&backend).map(|(_, vitals)| vitals.gate(now));
         if sign == Sign::Good && known.is_none_or(|gate| gate == Gate::Closed) {

@@ -20,7 +20,6 @@ use crate::{
         Backlog, Backlogs, Clock, Ledger, PortError, ProviderHealth, SettingsSource, StatusBoard,
         StatusName,
     },
-    vitals::Gate,
 };
 
 /// How long before a model's last day it is warned of each minute.
@@ -74,8 +73,7 @@ impl Report {
         let backends = self.catalogue.backends();
         let reads = backends.iter().map(|backend| self.health.read(*backend, now));
         for (backend, vitals) in backends.iter().zip(join_all(reads).await) {
-            let gate = vitals?.gate(now);
-            let open = f64::from(u8::from(gate != Gate::Closed));
+            let open = f64::from(u8::from(vitals?.gate(now).is_shut()));
             PROVIDER_BREAKER_OPEN.show([backend.as_str()], open);
         }
         Ok(())

@@ -50,7 +50,8 @@ pub struct BreakerRules {
     /// How long it is open at first; each failed try doubles it.
     pub first: TimeDelta,
     pub longest: TimeDelta,
-    /// How long one render alone may try. Longer than a call, so that two never try at once.
+    /// How long one render alone may try. Longer than the longest call with the wait before it, so that
+    /// two never try at once.
     pub lease: TimeDelta,
 }
 
@@ -62,7 +63,7 @@ impl Default for BreakerRules {
             percent: 50,
             first: TimeDelta::seconds(60),
             longest: TimeDelta::minutes(15),
-            lease: TimeDelta::seconds(180),
+            lease: TimeDelta::seconds(260),
         }
     }
 }
@@ -83,6 +84,12 @@ pub enum Gate {
 }
 
 impl Gate {
+    /// Whether calls are kept away. Half-open it lets the next one through, and knows no better until
+    /// that has come.
+    pub const fn is_shut(self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Probing { .. })
+    }
+
     /// In the words of electricians.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -177,6 +184,11 @@ impl Vitals {
     ) -> Option<Self> {
         let probe = Probe { render_id: render.clone(), until: now + rules.lease };
         (self.gate(now) == Gate::HalfOpen).then(|| Self { probe: Some(probe), ..self.clone() })
+    }
+
+    /// This render does not try after all.
+    pub fn given_back(&self, render: &RenderId) -> Option<Self> {
+        self.is_probe(render).then(|| Self { probe: None, ..self.clone() })
     }
 
     /// The calls by which it is judged.

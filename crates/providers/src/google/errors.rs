@@ -227,6 +227,7 @@ mod tests {
         let expected = CallError::NotCreated {
             reason: "HTTP 429 RESOURCE_EXHAUSTED".to_owned(),
             retry_after: Some(Duration::from_millis(12_500)),
+            ours: false,
         };
         assert_eq!(refusal.into_call_error(Purpose::Purchase), expected);
     }

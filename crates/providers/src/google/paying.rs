@@ -19,7 +19,7 @@ use super::{
     connection::Access,
 };
 use crate::{
-    errors::{Purpose, not_created},
+    errors::{Purpose, ours_away},
     read::whole,
 };
 
@@ -58,7 +58,7 @@ pub(super) async fn pay(
     match result {
         // Without its end the request was none, and nobody can have carried it out.
         Err(CallError::Unknown(_)) if broke.happened() => {
-            Err(not_created("an input picture broke off while it was sent", None))
+            Err(ours_away("an input picture broke off while it was sent"))
         }
         result => result,
     }

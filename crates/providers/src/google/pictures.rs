@@ -7,7 +7,7 @@ use tryon_core::{
     ports::{CallError, Objects, PortError},
 };
 
-use crate::errors::{not_created, rejected};
+use crate::errors::{ours_away, rejected};
 
 /// How many pictures are looked up at once.
 const AT_ONCE: usize = 16;
@@ -31,7 +31,7 @@ async fn look(objects: &dyn Objects, picture: &PictureRef, n: u32) -> Result<(),
         Ok(None) => Err(wrong("not there")),
         Err(PortError::Broken(_)) => Err(wrong("cannot be read")),
         Err(PortError::Unavailable(_)) => {
-            Err(not_created(format!("input picture {n}: cannot be read now"), None))
+            Err(ours_away(format!("input picture {n}: cannot be read now")))
         }
     }
 }

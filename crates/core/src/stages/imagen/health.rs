@@ -18,7 +18,7 @@ use crate::{
         StageError,
         buyer::{Again, Purchase},
     },
-    vitals::{Admission, Sign, TRIES, Tally},
+    vitals::{Admission, Gate, Sign, TRIES, Tally},
 };
 
 /// Whose calls are counted, kept while the attempt itself goes on.
@@ -42,17 +42,22 @@ impl Caller {
 
 impl Imagen {
     /// Waits before a call as long as a backend that asked for patience is owed, as far as the renders
-    /// have the time.
-    pub(super) async fn pace(&self, purchase: &Purchase) {
+    /// have the time, and the call may still begin by `latest`.
+    pub(super) async fn pace(&self, purchase: &Purchase, latest: DateTime<Utc>) {
         let (clock, backend) = (&self.buyer.clock, purchase.key.backend);
         let now = clock.now();
         let pause = self.pulse.vitals(backend).await.pause(now, self.buyer.random.next_u64());
-        let left = (purchase.wait_until() - now).to_std().unwrap_or_default();
-        let pause = pause.min(left);
+        let left = purchase.wait_until().min(latest) - now;
+        let pause = pause.min(left.to_std().unwrap_or_default());
         if pause > Duration::ZERO {
             CALLS_PUT_OFF.count([backend.as_str(), "paced"], 1);
             clock.sleep(pause).await;
         }
+    }
+
+    /// Whether nothing keeps calls from a backend, as far as is known.
+    pub(super) async fn is_well(&self, backend: Backend) -> bool {
+        self.pulse.vitals(backend).await.gate(self.buyer.clock.now()) == Gate::Closed
     }
 
     /// Until when the call may not be made; none where it may.
@@ -88,6 +93,9 @@ impl Imagen {
         error: CallError,
     ) -> Result<(), StageError> {
         let again = self.again(&attempt).await;
+        if matches!(error, CallError::NotCreated { ours: true, .. }) {
+            return self.buyer.not_answered(attempt, purchase, error, again).await;
+        }
         let sign = match &error {
             CallError::NotCreated { .. } if attempt.busy + 1 < TRIES && again == Again::Soon => {
                 Sign::Busy
@@ -114,6 +122,12 @@ impl Imagen {
         }
     }
 
+    /// A job was taken. That counts as no call: its end will tell whether it was done. Yet the one that
+    /// tries has found a backend that takes jobs.
+    pub(super) async fn job_taken(&self, Caller { backend, renders, .. }: Caller) {
+        self.pulse.record(backend, renders.iter(), Tally::default(), Sign::Good).await;
+    }
+
     /// Counts a call that came to an end.
     pub(super) async fn count(&self, caller: Caller, sign: Sign, throttled: bool) {
         let Caller { backend, renders, repeats } = caller;
@@ -134,13 +148,20 @@ impl Imagen {
         }
     }
 
-    /// What a finished job says: as long as one row was answered, the backend works.
-    pub(super) fn sign_of_job(&self, attempt: &Attempt, outcomes: &[RenderOutcome]) -> Sign {
-        let signs = outcomes.iter().map(|outcome| match outcome.outcome {
-            Outcome::Failed { class } => self.sign_of_class(attempt, class),
-            Outcome::Image { .. } | Outcome::Refused => Sign::Good,
+    /// What a finished job says: as long as one row was answered, the backend works. Rows that were
+    /// never sent say nothing, nor do those that we had cancelled.
+    pub(super) fn sign_of_job(
+        &self,
+        attempt: &Attempt,
+        outcomes: &[RenderOutcome],
+    ) -> Option<Sign> {
+        let sent = outcomes.iter().filter(|one| !attempt.left_out.contains(&one.render_id));
+        let signs = sent.filter_map(|one| match one.outcome {
+            Outcome::Failed { class: FailClass::Cancelled } => None,
+            Outcome::Failed { class } => Some(self.sign_of_class(attempt, class)),
+            Outcome::Image { .. } | Outcome::Refused => Some(Sign::Good),
         });
-        signs.min_by_key(|sign| *sign as u8).unwrap_or(Sign::Good)
+        signs.min_by_key(|sign| *sign as u8)
     }
 
     /// A model that is gone, and has no successor, is for a person to replace.

@@ -10,16 +10,17 @@ use super::{
     health::Caller,
 };
 use crate::{
-    attempt::{Attempt, AttemptState, NeverBought},
+    attempt::{Attempt, AttemptState, NeverBought, Share},
     catalogue::Entry,
     ids::{AttemptId, JobName},
     lane::Lane,
     messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
+    money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
     ports::{CallError, JobPhase, Outgoing, QueueName, Uploaded},
     stages::{
         Invocation, StageError,
-        buyer::{Claim, Purchase},
+        buyer::{Claim, Purchase, STOP_BEFORE},
     },
     vitals::Sign,
 };
@@ -39,7 +40,6 @@ impl Imagen {
         purchase: Purchase,
         call: &Invocation,
     ) -> Result<(), StageError> {
-        self.pace(&purchase).await;
         let attempt = match self.buyer.claim(&purchase, call).await? {
             Claim::Ours(attempt) => attempt,
             Claim::Sent(attempt) => return self.resolve_attempt(attempt).await,
@@ -48,6 +48,7 @@ impl Imagen {
         if let Some(until) = self.barred(&attempt).await {
             return self.turn_away(attempt, purchase, until).await;
         }
+        self.pace(&purchase, call.deadline - STOP_BEFORE).await;
         let mut rows: Vec<(&RenderOrder, &Entry)> = Vec::with_capacity(purchase.orders.len());
         for order in &purchase.orders {
             rows.push((order, self.buyer.entry(&order.entry)?));
@@ -56,7 +57,7 @@ impl Imagen {
         let Uploaded { file, left_out } = match self.batch.upload(&attempt.id, &rows).await {
             Ok(uploaded) => uploaded,
             Err(CallError::Unknown(reason)) => {
-                let error = CallError::NotCreated { reason, retry_after: None };
+                let error = CallError::NotCreated { reason, retry_after: None, ours: false };
                 return self.not_answered(attempt, purchase, error).await;
             }
             Err(error) => return self.not_answered(attempt, purchase, error).await,
@@ -65,8 +66,8 @@ impl Imagen {
         let attempt = self.buyer.commit(attempt.sending_without(left_out, now)).await?;
         match self.batch.create(&attempt.id, &attempt.model, &file).await {
             Ok(job) => {
-                let counted = self.count(Caller::of(&attempt), Sign::Good, false);
-                join(self.adopt(attempt, job), counted).await.0
+                let taken = self.job_taken(Caller::of(&attempt));
+                join(self.adopt(attempt, job), taken).await.0
             }
             Err(CallError::Unknown(reason)) => {
                 // The lease stands: the reconciler finds it run out, and has the job looked up.
@@ -184,7 +185,10 @@ impl Imagen {
             JobPhase::Pending | JobPhase::Running | JobPhase::Unrecognised
                 if self.buyer.clock.now() >= since + JOB_LIFE =>
             {
-                self.buyer.settle_lost(attempt).await
+                let caller = Caller::of_job(&attempt);
+                self.buyer.settle_lost(attempt).await?;
+                self.count(caller, Sign::Failed, false).await;
+                Ok(())
             }
             JobPhase::Running if !running => {
                 self.buyer.tell_progress(&attempt, AttemptEventKind::Processing).await?;
@@ -219,14 +223,18 @@ impl Imagen {
         }
     }
 
+    /// A job that ended as a whole, at no cost.
     async fn failed(&self, attempt: Attempt, class: FailClass) -> Result<(), StageError> {
-        if class == FailClass::Retired {
-            self.buyer.tell_retired(&attempt);
-        }
-        let counted = self.count_job(&attempt, self.sign_of_class(&attempt, class));
-        join(self.buyer.settle_all(attempt, class), counted).await.0
+        let failed = |share: &Share| RenderOutcome {
+            render_id: share.render_id.clone(),
+            outcome: Outcome::Failed { class },
+            cost: Micros::ZERO,
+        };
+        let outcomes = attempt.shares.iter().map(failed).collect();
+        self.settle_job(attempt, outcomes).await
     }
 
+    /// Settles a job, and counts it: once, since one alone settles it.
     async fn settle_job(
         &self,
         attempt: Attempt,
@@ -235,19 +243,15 @@ impl Imagen {
         if retired(&mut outcomes) {
             self.buyer.tell_retired(&attempt);
         }
-        let counted = self.count_job(&attempt, self.sign_of_job(&attempt, &outcomes));
+        let (caller, sign) = (Caller::of_job(&attempt), self.sign_of_job(&attempt, &outcomes));
         let settled = attempt.settled(outcomes, self.buyer.clock.now());
-        let settle = async { self.buyer.tell(self.buyer.commit(settled).await?).await };
-        join(settle, counted).await.0
-    }
-
-    /// A job is a call of its own: what took it may still not have done it.
-    fn count_job(
-        &self,
-        attempt: &Attempt,
-        sign: Sign,
-    ) -> impl Future<Output = ()> + Send + use<'_> {
-        self.count(Caller::of_job(attempt), sign, false)
+        let settled = self.buyer.commit(settled).await?;
+        let counted = async {
+            if let Some(sign) = sign {
+                self.count(caller, sign, false).await;
+            }
+        };
+        join(self.buyer.tell(settled), counted).await.0
     }
 
     /// Sends the next tick, then moves the sequence on: a crash between leaves two harmless ticks.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures_util::future::join;
 
 use super::{
@@ -42,21 +43,30 @@ impl Imagen {
             return Err(StageError::reject(format!("entry {} has no online backend", order.entry)));
         };
         let purchase = Purchase::online(attempt_id, backend, entry.model.clone(), order, wait);
-        self.pace(&purchase).await;
-        // The token buys nothing, so it is fetched while the money is being reserved.
-        let (claim, ready) = join(self.buyer.claim(&purchase, call), provider.prepare()).await;
+        // The token buys nothing, so it is fetched while the money is being reserved; unless the call
+        // will hardly be made.
+        let early = async {
+            if self.is_well(backend).await { Some(provider.prepare().await) } else { None }
+        };
+        let (claim, ready) = join(self.buyer.claim(&purchase, call), early).await;
         let attempt = match claim? {
             Claim::Ours(attempt) => attempt,
             Claim::Sent(attempt) => return self.resolve_attempt(attempt).await,
             Claim::Done => return Ok(()),
         };
+        if let Some(until) = self.barred(&attempt).await {
+            return self.turn_away(attempt, purchase, until).await;
+        }
+        let ready = match ready {
+            Some(ready) => ready,
+            None => provider.prepare().await,
+        };
         if let Err(error) = ready {
             return self.not_answered(attempt, purchase, error).await;
         }
-        match self.barred(&attempt).await {
-            Some(until) => self.turn_away(attempt, purchase, until).await,
-            None => self.generate(attempt, purchase, entry, provider, call).await,
-        }
+        let takes = TimeDelta::seconds(entry.call_timeout_seconds.into());
+        self.pace(&purchase, call.deadline - takes).await;
+        self.generate(attempt, purchase, entry, provider, call).await
     }
 
     async fn generate(

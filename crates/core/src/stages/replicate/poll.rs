@@ -152,6 +152,7 @@ impl Replicate {
         let kept = kept.ok_or_else(|| CallError::NotCreated {
             reason: "it could not be stored".to_owned(),
             retry_after: None,
+            ours: true,
         })?;
         let model = self.buyer.catalogue.prediction(attempt.step);
         Ok(Outcome::Image {

@@ -76,8 +76,8 @@ impl Router {
     pub async fn accept(&self, new: NewRender) -> Result<Accepted, AcceptError> {
         let fingerprint = fingerprint(&new.request)?;
         let (user, key) = (new.user_id.clone(), new.idempotency_key.clone());
-        let render = match self.decide(new, fingerprint.clone()).await {
-            Ok(render) => render,
+        let (render, tries) = match self.decide(new, fingerprint.clone()).await {
+            Ok(decided) => decided,
             // The world may have moved on since the same request was accepted: a route closed, a
             // picture expired. That render stands all the same.
             Err(error) => {
@@ -91,7 +91,11 @@ impl Router {
             since: render.accepted_at - TimeDelta::hours(1),
             most: self.config.hourly_limit,
         };
-        match self.renders.insert(render.clone(), limit).await? {
+        let inserted = self.renders.insert(render.clone(), limit).await?;
+        if let Some(backend) = tries.filter(|_| !matches!(inserted, Inserted::New)) {
+            self.pulse.give_back(backend, &render.id).await;
+        }
+        match inserted {
             Inserted::Limited { again_at } => {
                 REQUESTS_LIMITED.count([], 1);
                 Err(AcceptError::Limited { again_at })
@@ -116,8 +120,13 @@ impl Router {
         Ok(Accepted { render: existing, new: false })
     }
 
-    /// Everything that is checked and decided before a render is stored.
-    async fn decide(&self, new: NewRender, fingerprint: String) -> Result<Render, AcceptError> {
+    /// Everything that is checked and decided before a render is stored; with the backend that it is to
+    /// try, where it is the one that does.
+    async fn decide(
+        &self,
+        new: NewRender,
+        fingerprint: String,
+    ) -> Result<(Render, Option<Backend>), AcceptError> {
         let settings = self.settings.settings().await;
         let assignment = assign(&new.user_id, &settings.split(&self.config.salt))
             .map_err(|_| FieldError::new("user_id", "name the user the render is for"))?;
@@ -146,12 +155,12 @@ impl Router {
         let again = (gate == Gate::HalfOpen).then(|| draft.clone());
         let render = self.render(draft, &settings, &balances, well, now)?;
         let Some(backend) = backend.filter(|_| gate != Gate::Closed) else {
-            return Ok(render);
+            return Ok((render, None));
         };
         // All is checked, and there is money: whoever gets the lease tries whether Google is back.
         let tries = gate == Gate::HalfOpen && render.step == Step::Gemini;
         if tries && self.pulse.lease(backend, &render.id).await {
-            return Ok(render);
+            return Ok((render, Some(backend)));
         }
         let render = match again.filter(|_| tries) {
             Some(draft) => self.render(draft, &settings, &balances, false, now)?,
@@ -160,7 +169,7 @@ impl Router {
         if render.step != Step::Gemini {
             RENDERS_DIVERTED.count([backend.as_str()], 1);
         }
-        Ok(render)
+        Ok((render, None))
     }
 
     /// Google's backend that would serve the request.
@@ -173,7 +182,7 @@ impl Router {
     ) -> Option<Backend> {
         let serving = self.courier.catalogue.entry_for(request.quality, now.date_naive());
         let (_, entry) = serving.filter(|_| assignment.route == Route::Gemini)?;
-        entry.backend(lane)
+        entry.backend(lane_at(entry, lane, request.lane))
     }
 
     async fn gate(&self, backend: Option<Backend>) -> Gate {
@@ -217,20 +226,16 @@ impl Router {
             .catalogue
             .entry_for(request.quality, now.date_naive())
             .ok_or_else(|| FieldError::new("quality", "no model serves it now"))?;
+        let lane = lane_at(entry, choice.lane, request.lane);
         let (served, step) = self.entrance(&Arrival {
             assigned: assignment.route,
             accept_described: request.accept_described,
-            google_price: entry.maximum(choice.lane, &request),
+            google_price: entry.maximum(lane, &request),
             settings,
             balances,
             well,
             now,
         })?;
-        // A lane that was chosen for the customer is chosen among those that there are.
-        let lane = match choice.lane {
-            Lane::Batch if request.lane.is_none() && entry.batch.is_none() => Lane::Online,
-            lane => lane,
-        };
         self.check_step(step, lane, entry, &request)?;
         let after = |seconds: u32| now + TimeDelta::seconds(seconds.into());
         let mut render = Render {
@@ -304,6 +309,14 @@ struct Draft {
     request: RenderRequest,
     assignment: Assignment,
     choice: LaneChoice,
+}
+
+/// A lane that was chosen for the customer is chosen among those that there are.
+const fn lane_at(entry: &Entry, chosen: Lane, wished: Option<Lane>) -> Lane {
+    match chosen {
+        Lane::Batch if wished.is_none() && entry.batch.is_none() => Lane::Online,
+        lane => lane,
+    }
 }
 
 /// The same request has the same fingerprint, whatever its spelling.

@@ -100,6 +100,21 @@ fn one_alone_tries_and_its_success_lets_everybody_back() {
 }
 
 #[test]
+fn a_lease_outlasts_the_longest_call_and_may_be_given_back() {
+    let rules = BreakerRules::default();
+    let catalogue = crate::catalogue::Catalogue::built_in().unwrap();
+    let longest = catalogue.entries().map(|(_, entry)| entry.call_timeout_seconds).max().unwrap();
+    let (call, pause) = (TimeDelta::seconds(longest.into()), TimeDelta::seconds(20));
+    assert!(rules.lease >= call + pause, "{}", rules.lease);
+    let opened = after(&Vitals::default(), 1, Sign::Account, start()).unwrap();
+    let half = start() + rules.first;
+    let trying = lease(&opened, 1, half).unwrap();
+    assert!(trying.gate(half).is_shut() && !opened.gate(half).is_shut());
+    assert_eq!(trying.given_back(&render_id(2)), None, "not its to give");
+    assert!(lease(&trying.given_back(&render_id(1)).unwrap(), 2, half).is_some());
+}
+
+#[test]
 fn each_failed_try_doubles_the_wait_up_to_a_bound() {
     let mut vitals = after(&counted(start(), 10, 10), 1, Sign::Failed, start()).unwrap();
     let (mut now, mut waits) = (start(), Vec::new());

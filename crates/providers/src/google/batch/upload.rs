@@ -15,7 +15,7 @@ use tryon_core::{
 
 use super::{GeminiBatch, MOST, TIMEOUT};
 use crate::{
-    errors::{Purpose, not_created, rejected},
+    errors::{Purpose, not_created, ours_away, rejected},
     google::{body::Segments, connection::Access, pictures, request},
     read::whole,
     url::is_resource,
@@ -170,7 +170,7 @@ impl Chunks {
             let piece = self.source.try_next().await;
             // The source ends with an error unless it has given the length that was counted ahead.
             let Ok(Some(piece)) = piece else {
-                return Err(not_created("an input picture broke off while it was sent", None));
+                return Err(ours_away("an input picture broke off while it was sent"));
             };
             self.rest = piece;
         }

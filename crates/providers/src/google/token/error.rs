@@ -6,7 +6,7 @@ use tryon_core::{
 };
 
 use crate::{
-    errors::{not_created, rejected},
+    errors::{not_created, ours_away, rejected},
     google::key::KeyError,
     read::enum_word,
 };
@@ -105,7 +105,9 @@ impl TokenError {
 /// Without a token nothing was sent, let alone bought.
 impl From<TokenError> for CallError {
     fn from(error: TokenError) -> Self {
-        if error.is_retryable() {
+        if matches!(error, TokenError::Secret(PortError::Unavailable(_))) {
+            ours_away(error.to_string())
+        } else if error.is_retryable() {
             not_created(error.to_string(), None)
         } else {
             rejected(FailClass::Account, error.to_string())

@@ -70,6 +70,7 @@ async fn what_was_not_carried_out_is_told_apart() {
     let expected = CallError::NotCreated {
         reason: "HTTP 429".to_owned(),
         retry_after: Some(Duration::from_secs(5)),
+        ours: false,
     };
     assert_eq!(of(Play::json(429, &throttled)).await, expected);
     for status in [400, 404, 413, 422] {
