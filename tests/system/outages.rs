@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 use tryon_core::{
+    chain::Step,
     memory::{Call, Mishap, Rates},
     money::Micros,
     ports::QueueName,
@@ -13,7 +14,7 @@ use tryon_core::{
     settings::Settings,
 };
 use tryon_local::world::World;
-use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
+use tryon_sandbox::{CallKind, Fault, Nth, Rule, SandboxConfig, When};
 
 use crate::support::{self, body};
 
@@ -72,6 +73,30 @@ async fn a_lost_create_is_held_even_where_jobs_cannot_be_listed() {
     assert!(balance.held > Micros::ZERO);
     let listings = world.sandbox.calls()[&CallKind::List];
     assert!(listings < 50, "{listings} listings in a day");
+}
+
+/// The job is listed minutes late, behind pages of others whose names begin or end like its own.
+#[tokio::test(start_paused = true)]
+async fn a_lost_create_is_found_among_its_like_and_adopted_once() {
+    let lost = Rule::new(When::kind(CallKind::Create), Fault::LoseAnswer);
+    let crowd = Rule::new(When::kind(CallKind::List), Fault::LookAlikes { jobs: 170 });
+    let sandbox = SandboxConfig {
+        list_lag: Duration::from_secs(400),
+        ..support::quick(1, vec![lost, crowd])
+    };
+    let settings = Settings { max_batch_size: 2, ..support::settings() };
+    let world = support::world_with(1, settings, sandbox, &Step::ALL).await;
+    let renders = support::play(&world, &vec![body("batch", ""); 6]).await;
+    assert_eq!(support::succeeded(&renders), 6);
+    assert!(renders.iter().all(|r| r.step == Step::Gemini && r.n == 1 && r.granted.is_none()));
+    let calls = world.sandbox.calls();
+    assert_eq!((calls[&CallKind::Create], world.sandbox.bill().charges.len()), (3, 6));
+    // The first looks find nothing; the list has 3 jobs and their like, on six pages.
+    assert!(calls[&CallKind::List] > 18, "{calls:?}");
+    let jobs = world.attempts.attempts().into_iter().filter(|attempt| attempt.ended_at().is_some());
+    assert_eq!(jobs.count(), 3);
+    assert_eq!(support::balance(&world).held, Micros::ZERO);
+    support::check_calm(&world);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream;
 use tryon_core::{catalogue::Predict, ports::Clock};
 
@@ -126,6 +126,13 @@ impl App {
     fn living(&self, id: &str) -> Option<&Model> {
         let alive = |model: &&Model| model.id == id && model.is_alive(self.now());
         self.config.models.iter().find(alive)
+    }
+
+    /// How young a thing may be and not be listed yet.
+    pub(crate) fn list_lag(&self, fault: Option<&Fault>) -> TimeDelta {
+        let scripted = fault.map_or(0, Fault::lag).try_into().unwrap_or(i64::MAX);
+        let scripted = TimeDelta::try_seconds(scripted).unwrap_or_default();
+        TimeDelta::from_std(self.config.list_lag).unwrap_or_default().max(scripted)
     }
 
     /// Counts the call, lets the fault script strike it, and does `work` where it may be done.

@@ -26,7 +26,7 @@ pub struct SandboxConfig {
     /// Whether the account at Replicate has less than $5 of credit: 6 predictions a minute, one at a
     /// time.
     pub low_credit: bool,
-    /// How old a prediction is before it is listed.
+    /// How old a prediction or a batch job is before it is listed.
     pub list_lag: Duration,
     /// The base of the addresses of predictions' pictures. Absent: Replicate's own for whoever calls
     /// Replicate's own host, else the address that was called.

@@ -7,10 +7,11 @@ use axum::{
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value, json};
 
+use super::jobs::Listing;
 use crate::{
     app::App,
     auth::Product,
-    faults::{Call, CallKind},
+    faults::{Call, CallKind, Fault},
     rpc::{ApiError, ok},
     web,
 };
@@ -23,12 +24,19 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
     let token = web::query(&uri, "pageToken").filter(|token| !token.is_empty());
     let size = web::query(&uri, "pageSize").and_then(|size| size.parse().ok());
     let about = token.clone().unwrap_or_default();
-    app.run(&Call::new(CallKind::List, about.as_bytes()), async |_| {
+    app.run(&Call::new(CallKind::List, about.as_bytes()), async |fault| {
         authorized(&app, &headers)?;
         let before = token.map(|token| token.parse::<usize>()).transpose();
         let before = before.map_err(|_| ApiError::invalid("Invalid page token."))?;
         let size = size.filter(|size| *size > 0).unwrap_or(PAGE).min(MAX_PAGE);
-        let (operations, next) = app.jobs.page(before, size, app.now());
+        let listing = Listing {
+            until: app.now() - app.list_lag(fault.as_ref()),
+            look_alikes: match fault {
+                Some(Fault::LookAlikes { jobs }) => jobs,
+                _ => 0,
+            },
+        };
+        let (operations, next) = app.jobs.page(before, size, app.now(), &listing);
         let mut body = Map::new();
         if !operations.is_empty() {
             body.insert("operations".to_owned(), operations.into());

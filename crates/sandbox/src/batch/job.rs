@@ -173,6 +173,18 @@ impl Job {
         Value::Object(operation)
     }
 
+    /// A newer job of somebody else's, whose name begins or ends like this one's.
+    pub(super) fn look_alike(&self, n: usize, now: DateTime<Utc>) -> Value {
+        let mut operation = self.operation(now, false);
+        let (name, ours) = (format!("batches/{}-{n}", self.id), &self.display_name);
+        let theirs = if n.is_multiple_of(2) { format!("{ours}{n}") } else { format!("{n}/{ours}") };
+        operation["name"] = name.clone().into();
+        operation["metadata"]["name"] = name.into();
+        operation["metadata"]["displayName"] = theirs.into();
+        operation["metadata"]["createTime"] = time(now).into();
+        operation
+    }
+
     /// What the rows cost that were carried out, once the job has ended.
     pub(super) fn charges(&self, seed: u64, now: DateTime<Utc>) -> impl Iterator<Item = Charge> {
         let at = match self.phase(now) {

@@ -36,6 +36,14 @@ const LONG_TAIL: [(f64, f64); 7] = [
     (1.0, 100_000.0),
 ];
 
+/// What a list shows.
+pub(super) struct Listing {
+    /// Nothing that was created later.
+    pub(super) until: DateTime<Utc>,
+    /// So many jobs of others beside each one, with names like its own.
+    pub(super) look_alikes: usize,
+}
+
 /// All jobs, the oldest first. Jobs are never forgotten, since the bill follows from them; what is
 /// kept of a row is small.
 #[derive(Debug, Default)]
@@ -93,22 +101,28 @@ impl Jobs {
         f(job.ok_or_else(|| ApiError::not_found(&format!("batches/{id}")))?)
     }
 
-    /// At most `size` operations before number `before`, the newest first, and the number to go on
-    /// before.
+    /// At most `size` operations before place `before`, the newest first, and the place to go on
+    /// before. A job has a place, and each of its look-alikes after it.
     pub(super) fn page(
         &self,
         before: Option<usize>,
         size: usize,
         now: DateTime<Utc>,
+        listing: &Listing,
     ) -> (Vec<Value>, Option<usize>) {
         let jobs = lock(&self.state);
-        let shown = jobs.iter().enumerate().take(before.unwrap_or(usize::MAX));
-        let mut shown = shown.rev().filter(|(_, job)| !job.deleted).peekable();
-        let mut page = Vec::new();
-        let mut last = 0;
-        while let Some((at, job)) = shown.next_if(|_| page.len() < size) {
-            page.push(job.operation(now, false));
-            last = at;
+        let alike = |job| (0..=listing.look_alikes).map(move |n| (job, n));
+        let places: Vec<(&Job, usize)> = jobs.iter().flat_map(alike).collect();
+        let places = places.iter().enumerate().take(before.unwrap_or(usize::MAX)).rev();
+        let is_shown = |job: &Job| !job.deleted && job.created <= listing.until;
+        let mut shown = places.filter(|(_, (job, _))| is_shown(job)).peekable();
+        let (mut page, mut last) = (Vec::new(), 0);
+        while let Some((place, (job, n))) = shown.next_if(|_| page.len() < size) {
+            page.push(match n {
+                0 => job.operation(now, false),
+                n => job.look_alike(*n, now),
+            });
+            last = place;
         }
         (page, shown.peek().map(|_| last))
     }

@@ -252,8 +252,11 @@ pub enum Fault {
     },
     /// Prediction get: shows this status.
     OddStatus { status: String },
-    /// Prediction list: leaves out what is younger than this.
+    /// Lists: leave out what is younger than this.
     LagList { seconds: u64 },
+    /// List: before each job stand so many of others, newer ones, whose names begin or end like its own.
+    /// Meant for all pages of a list alike.
+    LookAlikes { jobs: usize },
     /// Delivery: the stream breaks after so many bytes.
     CutPicture { after_bytes: usize },
 }
@@ -297,9 +300,18 @@ impl Fault {
         Self::fail(format!("{words} ({code})"))
     }
 
+    /// How young a thing may be and not be listed yet, in seconds.
+    pub(crate) const fn lag(&self) -> u64 {
+        match self {
+            Self::LagList { seconds } => *seconds,
+            _ => 0,
+        }
+    }
+
     const fn strikes(&self, kind: CallKind) -> bool {
         use CallKind::{
-            Create, Delivery, Download, Online, Prediction, PredictionGet, PredictionList, Row,
+            Create, Delivery, Download, List, Online, Prediction, PredictionGet, PredictionList,
+            Row,
         };
         match self {
             Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => {
@@ -323,7 +335,8 @@ impl Fault {
                 matches!(kind, Prediction)
             }
             Self::OddStatus { .. } => matches!(kind, PredictionGet),
-            Self::LagList { .. } => matches!(kind, PredictionList),
+            Self::LagList { .. } => matches!(kind, List | PredictionList),
+            Self::LookAlikes { .. } => matches!(kind, List),
             Self::CutPicture { .. } => matches!(kind, Delivery),
         }
     }

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, Uri};
 use serde_json::json;
 
 use super::{calls::open, prediction::Prediction, problem::Problem, view::View};
 use crate::{
     app::App,
-    faults::{Call, CallKind, Fault},
+    faults::{Call, CallKind},
     rpc::ok,
     web,
 };
@@ -28,7 +28,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
         let (after, before) = (time(&uri, "created_after")?, time(&uri, "created_before")?);
         // All of them come by the API.
         let by_api = web::query(&uri, "source").is_none_or(|source| source != "web");
-        let listed = view.now - lag(&app, fault.as_ref());
+        let listed = view.now - app.list_lag(fault.as_ref());
         let fits = |prediction: &Prediction| {
             by_api
                 && prediction.created <= listed
@@ -48,15 +48,6 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
     let mut response = answer.await;
     app.predictions.others.tell(&mut response, app.now());
     response
-}
-
-/// How young a prediction may be and not be listed yet.
-fn lag(app: &App, fault: Option<&Fault>) -> TimeDelta {
-    let scripted = match fault {
-        Some(Fault::LagList { seconds }) => TimeDelta::seconds((*seconds).try_into().unwrap_or(0)),
-        _ => TimeDelta::zero(),
-    };
-    TimeDelta::from_std(app.config.list_lag).unwrap_or_default().max(scripted)
 }
 
 fn time(uri: &Uri, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tryon_sandbox::{JobTime, SandboxConfig};
+use tryon_sandbox::{CallKind, Fault, Faults, JobTime, Rule, SandboxConfig, When};
 
 use crate::support::{Bench, DEVELOPER, MODEL, config, download, request, row};
 
@@ -226,4 +226,33 @@ async fn creates_are_checked() {
     let file = bench.upload("good", &row("r", &request("a"))).await;
     let body = json!({"batch": {"displayName": "b", "inputConfig": {"fileName": file}}});
     assert_eq!(bench.post(other, &body).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_may_lag_and_show_names_that_look_alike() {
+    let listing = |from: u64, to: u64| {
+        When::kind(CallKind::List).between(Duration::from_secs(from), Duration::from_secs(to))
+    };
+    let rules = vec![
+        Rule::new(listing(0, 50), Fault::LagList { seconds: 60 }),
+        Rule::new(listing(50, 1_000), Fault::LookAlikes { jobs: 3 }),
+    ];
+    let config = SandboxConfig { faults: Faults { rules }, ..config() };
+    let bench = Bench::new(SandboxConfig { list_lag: Duration::from_secs(55), ..config }).await;
+    let job = bench.job("b-1/gemini/1", &["r-1"]).await;
+    for _ in 0..2 {
+        assert_eq!(bench.get("/v1beta/batches").await.json(), json!({}));
+        bench.pass(27).await;
+    }
+    bench.pass(1).await;
+    let first = bench.get("/v1beta/batches?pageSize=3").await.json();
+    let names: Vec<_> = first["operations"].as_array().unwrap().iter().collect();
+    let shown: Vec<_> = names.iter().map(|one| one["metadata"]["displayName"].clone()).collect();
+    assert_eq!(shown, ["3/b-1/gemini/1", "b-1/gemini/12", "1/b-1/gemini/1"]);
+    assert!(names.iter().all(|one| one["name"] != json!(job)));
+    let token = first["nextPageToken"].as_str().unwrap();
+    let second = bench.get(&format!("/v1beta/batches?pageSize=3&pageToken={token}")).await.json();
+    assert_eq!(second["operations"].as_array().unwrap().len(), 1);
+    assert_eq!(second["operations"][0]["name"], json!(job));
+    assert_eq!(second["nextPageToken"], json!(null));
 }

@@ -9,11 +9,13 @@ use tokio::{
 use tryon_core::memory::TokioClock;
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, Sandbox, When};
 
-use crate::support::{MODEL, assertion, config, request};
+use crate::support::{MODEL, assertion, config, request, row};
+
+const KEY: &str = "x-goog-api-key: key-1";
 
 /// One request on a connection of its own; all that comes back.
 async fn exchange(addr: std::net::SocketAddr, path: &str, body: &str) -> String {
-    let answer = call(addr, "POST", path, "x-goog-api-key: key-1", body).await;
+    let answer = call(addr, "POST", path, KEY, body).await;
     String::from_utf8(answer).unwrap()
 }
 
@@ -56,6 +58,41 @@ async fn the_sandbox_serves_a_port() {
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["candidates"][0]["finishReason"], "STOP");
+
+    // A job by a file; the list is as late, and as full of others', as in this process.
+    let row = row("r-1", &request("a"));
+    let start = format!(
+        "{KEY}\r\nx-goog-upload-protocol: resumable\r\nx-goog-upload-command: start\r\n\
+         x-goog-upload-header-content-length: {}\r\n\
+         x-goog-upload-header-content-type: application/jsonl",
+        row.len()
+    );
+    let named = r#"{"file": {"display_name": "b-1.jsonl"}}"#;
+    let begun = call(addr, "POST", "/upload/v1beta/files", &start, named).await;
+    let begun = String::from_utf8(begun).unwrap();
+    let place = begun.lines().find_map(|line| line.strip_prefix("x-goog-upload-url: ")).unwrap();
+    let place = place.strip_prefix(&format!("http://{addr}")).unwrap();
+    let finish =
+        format!("{KEY}\r\nx-goog-upload-offset: 0\r\nx-goog-upload-command: upload, finalize");
+    let uploaded = call(addr, "POST", place, &finish, &row).await;
+    let file: Value = serde_json::from_slice(parts(&uploaded).1).unwrap();
+    let input = json!({"fileName": file["file"]["name"]});
+    let batch = json!({"batch": {"displayName": "b-1/gemini/1", "inputConfig": input}});
+    let create = format!("/v1beta/models/{MODEL}:batchGenerateContent");
+    exchange(addr, &create, &batch.to_string()).await;
+    let count = async || {
+        let answer = call(addr, "GET", "/v1beta/batches?pageSize=9", KEY, "").await;
+        let listed: Value = serde_json::from_slice(parts(&answer).1).unwrap();
+        listed["operations"].as_array().map_or(0, Vec::len)
+    };
+    let listing = || When::kind(CallKind::List);
+    for (rule, listed) in [
+        (Rule::new(listing().nth(Nth::First(1)), Fault::LagList { seconds: 60 }), 0),
+        (Rule::new(listing(), Fault::LookAlikes { jobs: 3 }), 4),
+    ] {
+        sandbox.faults().push(rule);
+        assert_eq!(count().await, listed);
+    }
 
     let upload = exchange(addr, "/upload/v1beta/files", "{}").await;
     assert!(upload.starts_with("HTTP/1.1 400"), "{upload}");
