@@ -99,6 +99,18 @@ async fn a_lost_create_is_found_among_its_like_and_adopted_once() {
     support::check_calm(&world);
 }
 
+/// Writes that meet another's transaction leave their row as it was: no reason to forget an answer.
+#[tokio::test(start_paused = true)]
+async fn an_answer_whose_write_meets_a_conflict_is_written_all_the_same() {
+    let world = support::world(1, support::settings(), vec![]).await;
+    let conflicts = Rates { conflict: 2_000, ..Rates::default() };
+    world.chaos.set_rates_of(Call::AttemptWrite, conflicts);
+    let renders = support::play(&world, &vec![body("online", ""); 60]).await;
+    assert_eq!(support::succeeded(&renders), 60);
+    assert_eq!(world.sandbox.bill().charges.len(), 60);
+    support::check_calm(&world);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_picture_store_that_is_away_for_a_while_costs_no_second_purchase() {
     for lane in ["online", "batch"] {

@@ -74,23 +74,28 @@ impl Buyer {
     }
 
     /// A write with some patience: behind it may stand a picture that is paid for. One whose
-    /// acknowledgement was lost finds itself in the way, and is known by its row.
+    /// acknowledgement was lost finds itself in the way, and is known by its row; one that met a
+    /// transaction which came to nothing finds the row as it was.
     async fn write(&self, write: &AttemptWrite) -> Result<Written, StageError> {
         let mut unsure = false;
         for pause in PAUSES {
             match self.attempts.write(write).await {
-                Ok(Written::Conflict) if unsure => {
-                    let stored = self.attempts.get(&write.attempt.id).await?;
-                    let ours = stored.as_ref() == Some(&write.attempt);
-                    return Ok(if ours { Written::Done } else { Written::Conflict });
+                Ok(Written::Conflict) if unsure || write.attempt.version > 1 => {
+                    match self.attempts.get(&write.attempt.id).await {
+                        Ok(Some(stored)) if unsure && stored == write.attempt => {
+                            return Ok(Written::Done);
+                        }
+                        Ok(Some(stored)) if stored.version + 1 == write.attempt.version => {}
+                        Ok(_) => return Ok(Written::Conflict),
+                        Err(PortError::Unavailable(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
-                Err(PortError::Unavailable(_)) => {
-                    unsure = true;
-                    let jitter = Duration::from_millis(self.random.next_u64() % 100);
-                    self.clock.sleep(pause + jitter).await;
-                }
+                Err(PortError::Unavailable(_)) => unsure = true,
                 answer => return Ok(answer?),
             }
+            let jitter = Duration::from_millis(self.random.next_u64() % 100);
+            self.clock.sleep(pause + jitter).await;
         }
         Err(StageError::retry(format!("attempt {} cannot be written", write.attempt.id)))
     }
