@@ -7,8 +7,10 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use clap::Parser;
 use serde_json::{Value, json};
 use tryon_core::{
+    catalogue::Catalogue,
     chain::Step,
     contract::written::Written,
     memory::TokioClock,
@@ -17,17 +19,25 @@ use tryon_core::{
     routing::Percent,
     settings::Settings,
 };
+use tryon_lambda::environment::Environment;
 use tryon_local::{
     arrivals::{CANNED_PHOTO, GARMENTS, PERSON},
+    check,
+    cli::{Cli, Command},
     google::Google,
+    render_one,
     world::{World, WorldConfig},
 };
 use tryon_providers::google::{Auth, Host};
-use tryon_sandbox::{CallKind, Fault, Faults, Latency, Nth, Pictures, Rule, SandboxConfig, When};
+use tryon_sandbox::{
+    CallKind, Fault, Faults, Latency, Nth, Pictures, Rule, Sandbox, SandboxConfig, When,
+};
 
+const WRONG_KEY: &str = "another-api-key-9876543210";
 const API_KEY: &str = "sandbox-api-key-0123456789";
 
-async fn world(rules: Vec<Rule>, google: Google, sandbox: SandboxConfig) -> World {
+/// Where `predict` says so, Online renders are for the model behind `:predict`.
+async fn world(rules: Vec<Rule>, google: Google, sandbox: SandboxConfig, predict: bool) -> World {
     let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(start));
     let config = WorldConfig {
@@ -43,6 +53,7 @@ async fn world(rules: Vec<Rule>, google: Google, sandbox: SandboxConfig) -> Worl
             ..sandbox
         },
         google,
+        catalogue: predict.then(try_on),
         steps: &[Step::Gemini],
         record_events: true,
         ..WorldConfig::default()
@@ -59,7 +70,7 @@ fn body(lane: &str) -> Value {
         "user_id": "alice",
         "person": {"photo": PERSON},
         "garments": [{"photo": GARMENTS[0].0, "category": "shirt"}],
-        "quality": "sd",
+        "quality": if lane == "online" { "sd" } else { "hd" },
         "lane": lane,
     })
 }
@@ -85,23 +96,102 @@ async fn play(world: &World) -> String {
 }
 
 /// Pieces of what must never be seen.
-fn secrets(world: &World) -> Vec<String> {
-    let key: Value = serde_json::from_str(&world.sandbox.service_account_json()).unwrap();
+fn secrets(sandbox: &Sandbox) -> Vec<String> {
+    let key: Value = serde_json::from_str(&sandbox.service_account_json()).unwrap();
     let pem = key["private_key"].as_str().unwrap();
     let mut secrets: Vec<String> = pem
         .lines()
         .filter(|line| !line.starts_with("--"))
         .map(|line| line[..20].to_owned())
         .collect();
-    secrets.extend([API_KEY.to_owned(), "ya29.".to_owned(), "PRIVATE KEY".to_owned()]);
+    secrets.extend([
+        API_KEY.to_owned(),
+        WRONG_KEY.to_owned(),
+        "ya29.".to_owned(),
+        "PRIVATE KEY".to_owned(),
+    ]);
     // What every assertion begins with, and how it is sent.
     secrets.extend(["eyJ0eXAi".to_owned(), "eyJhbGci".to_owned(), "assertion=".to_owned()]);
-    secrets.extend([world.sandbox.replicate_token().to_owned(), "Bearer ".to_owned()]);
+    secrets.extend([sandbox.replicate_token().to_owned(), "Bearer ".to_owned()]);
     secrets
 }
 
-#[tokio::test(start_paused = true)]
-async fn nothing_that_fails_tells_a_secret() {
+fn try_on() -> Arc<Catalogue> {
+    let text = include_str!("../../core/catalogue.toml");
+    let text = text.replacen("sd = \"nano-banana-1k-minimal\"", "sd = \"virtual-try-on\"", 1);
+    Arc::new(Catalogue::parse(&text).unwrap())
+}
+
+/// The commands that reach the real Google, over real connections to a sandbox that serves a port:
+/// what they show, and what they fail with. Gives the sandbox's world of secrets, too.
+fn live() -> (String, Sandbox) {
+    let config = SandboxConfig { api_key: Some(API_KEY.to_owned()), ..SandboxConfig::default() };
+    let sandbox = Sandbox::new(config.taking(Some(0)), Arc::new(TokioClock::real()));
+    let (told, heard) = std::sync::mpsc::channel();
+    let serving = sandbox.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let any = ([127, 0, 0, 1], 0).into();
+            let server = serving.serve(any, std::future::pending()).await.unwrap();
+            told.send(server.addr()).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    let base = format!("http://{}", heard.recv().unwrap());
+    let folder = std::env::temp_dir().join(format!("tryon-secrets-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, out) = (folder.join("key.json"), folder.join("out.jpg"));
+    let key = sandbox.service_account_json_at(&format!("{base}/token"));
+    let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+    let (person, shirt) = (format!("{assets}/person.jpg"), format!("{assets}/garment-shirt.jpg"));
+    let check = ["check", "google", "--live", "--google-endpoint", &base];
+    let render = ["render", "--google", "live", "--google-endpoint", &base, "--person", &person];
+    let render = [&render[..], &["--garment", &shirt, "-o", out.to_str().unwrap()]].concat();
+    let mut said = String::new();
+    for fault in [None, Some(401), Some(403)] {
+        sandbox.faults().clear();
+        if let Some(code) = fault {
+            for kind in [CallKind::List, CallKind::Online] {
+                sandbox.faults().push(Rule::new(When::kind(kind), Fault::status(code)));
+            }
+        }
+        // The key, one of another account, and one that is none.
+        for key in [
+            key.clone(),
+            key.replace("client_email\":\"", "client_email\":\"not-"),
+            key[..300].to_owned(),
+        ] {
+            std::fs::write(&file, key).unwrap();
+            for words in [&check[..], &render[..]] {
+                let by_file = ["--google-key-file", file.to_str().unwrap()];
+                said += &command(&[words, &by_file[..]].concat(), &[]);
+            }
+        }
+        for key in [API_KEY, WRONG_KEY] {
+            for words in [&check[..], &render[..]] {
+                said += &command(words, &[("GEMINI_API_KEY", key)]);
+            }
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    (said, sandbox)
+}
+
+fn command(words: &[&str], variables: &[(&str, &str)]) -> String {
+    let cli = Cli::try_parse_from(["tryon"].iter().chain(words)).unwrap();
+    let pairs = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    let (environment, mut out) = (Environment::new(pairs), Vec::new());
+    let result = match cli.command {
+        Command::Check(args) => check::run(&args, &environment, &mut out),
+        Command::Render(args) => render_one::run(&args, &environment, &mut out),
+        _ => unreachable!("another command"),
+    };
+    format!("{result:?} {environment:?} {}", String::from_utf8_lossy(&out))
+}
+
+#[test]
+fn nothing_that_fails_tells_a_secret() {
     let log = Written::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -136,14 +226,23 @@ async fn nothing_that_fails_tells_a_secret() {
         (lost, Google::default(), SandboxConfig::default()),
         (refused, by_key, keyed()),
     ];
-    let mut said = String::new();
-    let mut unseen = Vec::new();
-    for (rules, google, sandbox) in runs {
-        let world = world(rules, google, sandbox).await;
-        said += &play(&world).await;
-        unseen.extend(secrets(&world));
-    }
+    let (mut said, sandbox) = live();
+    let mut unseen = secrets(&sandbox);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        for (rules, google, sandbox) in runs {
+            for predict in [false, true] {
+                let (rules, google) = (rules.clone(), google.clone());
+                let world = world(rules, google, sandbox.clone(), predict).await;
+                said += &play(&world).await;
+                unseen.extend(secrets(&world.sandbox));
+            }
+        }
+    });
     said += &log.text();
+    // The wire itself was listened to.
+    assert!(said.contains("hyper"), "no word of the connections");
     // It did fail, and said so.
     for failure in ["HTTP 401", "HTTP 403", "the model is gone", "no token could be had"] {
         assert!(said.contains(failure), "nothing tells of {failure}");
