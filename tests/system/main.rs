@@ -9,6 +9,7 @@
 )]
 
 mod breaker;
+mod bucket_catalogue;
 mod budget;
 mod chain;
 mod deployed;

@@ -26,10 +26,10 @@ use crate::{
     support::{self, body},
 };
 
-const BUILT_IN: &str = include_str!("../../crates/core/catalogue.toml");
+pub(crate) const BUILT_IN: &str = include_str!("../../crates/core/catalogue.toml");
 const BANANA: &str = "gemini-nano-banana-2.1";
 /// Another living model of Google's, and a dear one.
-const PRO: &str = r#"
+pub(crate) const PRO: &str = r#"
 [entry.pro]
 model = "gemini-3-pro-image"
 online = "gemini-online"

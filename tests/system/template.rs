@@ -9,10 +9,11 @@ const FUNCTIONS: [&str; 7] =
     ["router", "accumulator", "imagen", "replicate", "distributor", "reconciler", "migrate"];
 
 /// The numbers that somebody is woken for.
-const WATCHED: [&str; 8] = [
+const WATCHED: [&str; 9] = [
     "bills_above_reservation",
     "breaker_open",
     "budget_committed",
+    "catalogue_refused",
     "duplicate_images",
     "models_retire_days",
     "models_retired",

@@ -2,6 +2,7 @@
 //! elsewhere.
 
 mod bus;
+mod catalogue;
 mod chunks;
 mod clients;
 mod dynamodb;
@@ -18,6 +19,7 @@ mod testing;
 
 pub use self::{
     bus::EventBridgeBus,
+    catalogue::S3Catalogue,
     clients::Clients,
     dynamodb::{DynamoAttempts, DynamoHealth, DynamoLedger, Tables},
     iam_token::{DatabaseToken, DatabaseUser},

@@ -126,6 +126,8 @@ pub enum NeverBought {
     Expired,
     /// The backend's health breaker was open.
     Diverted,
+    /// The catalogue dropped the entry of one of its renders.
+    Dropped,
 }
 
 impl Attempt {
@@ -177,6 +179,7 @@ impl Attempt {
                 all(FailClass::Deferred)
             }
             AttemptState::NeverBought { why: NeverBought::Expired, .. } => all(FailClass::Expired),
+            AttemptState::NeverBought { why: NeverBought::Dropped, .. } => all(FailClass::Retired),
             AttemptState::NeverBought { why: NeverBought::Diverted, .. } => {
                 all(FailClass::Diverted)
             }

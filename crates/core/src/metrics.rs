@@ -133,6 +133,8 @@ table! {
         "The same for all models together: what an alarm watches.";
     MODELS_RETIRE_DAYS: 0 = "models_retire_days", Level, Count, [],
         "The fewest days that are left to a model that serves a quality.";
+    CATALOGUE_REFUSED: 0 = "catalogue_refused", Level, Count, [],
+        "1 while the catalogue in the bucket cannot be read or used, and the last good one is in force; else 0.";
     BUDGET_RESERVED: 1 = "budget_reserved", Level, Count, ["account"],
         "Dollars promised to attempts under way.";
     BUDGET_SETTLED: 1 = "budget_settled", Level, Count, ["account"],

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 use tryon_core::{
-    catalogue::Catalogue,
     chain::Step,
-    contract::fixtures::{canned_jpeg, rules, start},
+    contract::fixtures::{canned_jpeg, live_catalogue, rules, start},
     lane::LaneRules,
     memory::{
         Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth, MemoryLinks,
         MemoryObjects, MemoryQueues, MemorySettings, Rule, SeededRandom, TokioClock,
     },
     picture::Mime,
-    ports::Objects,
+    ports::{Clock, Objects},
     render::ChainRules,
     routing::Percent,
     settings::Settings,
-    stages::{Courier, Pulse, Reconciler, Report, Router, RouterConfig},
+    stages::{Courier, LiveCatalogue, Pulse, Reconciler, Report, Router, RouterConfig},
 };
 
 /// An event of the repository's `events/`.
@@ -115,6 +114,11 @@ impl House {
         })
     }
 
+    fn catalogue(&self) -> Arc<LiveCatalogue> {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        live_catalogue(&clock)
+    }
+
     fn report(&self) -> Report {
         Report {
             ledger: Arc::new(MemoryAttempts::new(self.chaos.clone())),
@@ -123,7 +127,7 @@ impl House {
             board: Arc::new(MemoryBoard::default()),
             health: self.health.clone(),
             clock: self.clock.clone(),
-            catalogue: Arc::new(Catalogue::built_in().unwrap()),
+            catalogue: self.catalogue(),
         }
     }
 
@@ -136,7 +140,7 @@ impl House {
             queue: self.queues.clone(),
             bus: Arc::new(MemoryBus::new(clock, chaos, queues, rules_of_bus)),
             clock: self.clock.clone(),
-            catalogue: Arc::new(Catalogue::built_in().unwrap()),
+            catalogue: self.catalogue(),
             rules: Arc::new(ChainRules { available: self.available, ..rules() }),
         }
     }

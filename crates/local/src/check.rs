@@ -1,8 +1,9 @@
-//! `tryon check google`: what is there and what is missing, before anything is bought.
+//! `tryon check`: what is there and what is missing, before anything is bought.
 
-use std::{io::Write, sync::Arc};
+use std::{fs, io::Write, path::Path, sync::Arc};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
 use tryon_core::{
     catalogue::{Catalogue, Quality},
     memory::{Chaos, MemorySecrets, MemorySettings, TokioClock},
@@ -18,18 +19,47 @@ use tryon_sandbox::{Sandbox, SandboxConfig};
 
 use crate::{
     cli,
-    google::{self, Google, Way},
+    google::{Google, Way},
     report::table,
 };
 
 /// Runs the command, writing the findings to `out`. An error where something is missing.
 pub fn run(args: &cli::Check, environment: &Environment, out: &mut impl Write) -> Result<()> {
-    let cli::Checked::Google = args.provider;
+    match (args.what, &args.file) {
+        (cli::Checked::Google, None) => google(args, environment, out),
+        (cli::Checked::Catalogue, Some(file)) => catalogue(file, TokioClock::real().now(), out),
+        (cli::Checked::Google, Some(_)) => bail!("google is checked without a file"),
+        (cli::Checked::Catalogue, None) => bail!("name the catalogue's file"),
+    }
+}
+
+/// Checks a catalogue as a function does that finds it in the bucket, and says what it changes.
+fn catalogue(file: &Path, now: DateTime<Utc>, out: &mut impl Write) -> Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    let built_in = Catalogue::built_in()?;
+    let catalogue = Catalogue::parse_override(&text, &built_in)?;
+    let mut table = table(&["quality", "entry", "model"], 3);
+    for quality in Quality::ALL {
+        let serving = catalogue.entry_for(quality, now.date_naive());
+        let (id, model) = serving.map_or(("nobody", ""), |(id, e)| (id.as_str(), &*e.model));
+        table.add_row([quality.as_str(), id, model]);
+    }
+    writeln!(out, "{table}")?;
+    for (id, _) in built_in.entries().filter(|(id, _)| catalogue.get(id).is_none()) {
+        writeln!(out, "dropped: {id}; whoever waits to be bought by it goes to what serves then")?;
+    }
+    Ok(())
+}
+
+fn google(args: &cli::Check, environment: &Environment, out: &mut impl Write) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
-    let google =
-        if args.live { google::live(&args.google, environment)? } else { sandbox(clock.clone()) };
-    let settings = google::settings(&args.google, Settings::default())?;
+    let google = if args.live {
+        crate::google::live(&args.google, environment)?
+    } else {
+        sandbox(clock.clone())
+    };
+    let settings = crate::google::settings(&args.google, Settings::default())?;
     let findings = runtime.block_on(findings(&google, settings, clock));
     writeln!(out, "{}", shown(&findings))?;
     out.flush()?;

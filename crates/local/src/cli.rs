@@ -24,7 +24,7 @@ pub enum Command {
     Simulate(Simulate),
     /// One picture, in real time, with an explanation
     Render(RenderOne),
-    /// Whether a provider can be reached with the credentials at hand; creates and buys nothing
+    /// Whether Google can be reached with the credentials at hand, or a catalogue be used; buys nothing
     Check(Check),
     /// Which route a user takes at a percentage, and why
     Route(Route),
@@ -109,7 +109,10 @@ pub struct RenderOne {
 #[derive(Debug, Args)]
 pub struct Check {
     #[arg(value_enum)]
-    pub provider: Checked,
+    pub what: Checked,
+    /// The catalogue that is to take the place of the built-in one
+    #[arg(value_name = "FILE", required_if_eq("what", "catalogue"))]
+    pub file: Option<PathBuf>,
     /// Ask the real Google; left out, the sandbox stands in for it
     #[arg(long)]
     pub live: bool,
@@ -120,6 +123,7 @@ pub struct Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Checked {
     Google,
+    Catalogue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,8 +15,8 @@ use tryon_core::{
     catalogue::Catalogue,
     chain::Step,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth, MemoryLinks,
-        MemoryObjects, MemoryQueues, MemorySettings,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryCatalogue, MemoryDatabase,
+        MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySettings,
     },
     money::Micros,
     ports::{Clock, QueueName, SettingsSource},
@@ -97,7 +97,10 @@ pub struct World {
     pub board: Arc<MemoryBoard>,
     pub health: Arc<MemoryHealth>,
     pub sandbox: Sandbox,
+    /// The built-in one.
     pub catalogue: Arc<Catalogue>,
+    /// Where another may take its place.
+    pub bucket_catalogue: Arc<MemoryCatalogue>,
     pub functions: Functions,
 }
 

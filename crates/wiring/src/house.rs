@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tryon_aws::{
     Clients, DynamoAttempts, DynamoHealth, EventBridgeBus, ParameterSecrets, ParameterSettings,
-    Parameters, S3Links, S3Objects, SqsQueues, Tables,
+    Parameters, S3Catalogue, S3Links, S3Objects, SqsQueues, Tables,
 };
 use tryon_core::{
     catalogue::Catalogue,
@@ -14,7 +14,7 @@ use tryon_core::{
     ports::{Clock, Random},
     render::ChainRules,
     settings::WhenBudgetExhausted,
-    stages::{Buyer, Courier, Pulse},
+    stages::{Buyer, Courier, LiveCatalogue, Pulse},
 };
 use tryon_lambda::{
     bootstrap,
@@ -83,6 +83,12 @@ impl House {
         Arc::new(S3Links::new(self.clients.s3().clone(), self.clock.clone(), bucket))
     }
 
+    /// Looks into the bucket for one that takes the place of the built-in catalogue.
+    pub(crate) fn live_catalogue(&self, bucket: &str) -> Arc<LiveCatalogue> {
+        let store = Arc::new(S3Catalogue::new(self.clients.s3().clone(), bucket));
+        Arc::new(LiveCatalogue::new(store, self.clock.clone(), self.catalogue.clone()))
+    }
+
     pub(crate) fn attempts(&self, tables: Tables) -> Arc<DynamoAttempts> {
         let (clients, clock) = (self.clients.clone(), self.clock.clone());
         Arc::new(DynamoAttempts::new(clients, tables, clock, self.random.clone()))
@@ -117,6 +123,7 @@ impl House {
         queues: &Arc<SqsQueues>,
         bus: &Arc<EventBridgeBus>,
         lanes: LaneRules,
+        catalogue: Arc<LiveCatalogue>,
     ) -> Courier {
         Courier {
             renders: database.clone(),
@@ -124,7 +131,7 @@ impl House {
             queue: queues.clone(),
             bus: bus.clone(),
             clock: self.clock.clone(),
-            catalogue: self.catalogue.clone(),
+            catalogue,
             rules: Arc::new(ChainRules {
                 available: &Step::ALL,
                 batch_min_deadline: lanes.batch_min_deadline,
@@ -142,6 +149,7 @@ impl House {
         bus: Arc<EventBridgeBus>,
         objects: Arc<S3Objects>,
         rescue_budget: Micros,
+        catalogue: Arc<LiveCatalogue>,
     ) -> Buyer {
         Buyer {
             attempts,
@@ -151,7 +159,7 @@ impl House {
             settings: self.settings.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
-            catalogue: self.catalogue.clone(),
+            catalogue,
             rescue_budget,
         }
     }

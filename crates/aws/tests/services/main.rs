@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bus;
+mod catalogue;
 mod frozen;
 mod knobs;
 mod links;

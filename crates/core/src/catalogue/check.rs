@@ -19,6 +19,10 @@ pub enum CatalogueError {
     Circle(EntryId),
     #[error("catalogue: entry {entry}: {fix}")]
     Entry { entry: EntryId, fix: &'static str },
+    #[error(
+        "catalogue: entry {entry}: keep its model {model}, and give another one an entry of its own"
+    )]
+    OtherModel { entry: EntryId, model: String },
     #[error("catalogue: [step.{0}] is missing")]
     NoStep(Step),
     #[error("catalogue: step {step}: {fix}")]

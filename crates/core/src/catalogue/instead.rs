@@ -3,12 +3,12 @@
 
 use chrono::NaiveDate;
 
-use super::{Catalogue, Entry};
+use super::{Catalogue, Entry, Quality};
 use crate::{ids::EntryId, lane::Lane, outcome::FailClass};
 
 impl Catalogue {
     /// The entry that serves a render of so many pictures in place of `id`, where an attempt with that
-    /// failed so. A lane that it has not got is no hindrance while it has the Online one.
+    /// failed so.
     pub fn instead(
         &self,
         id: &EntryId,
@@ -18,11 +18,7 @@ impl Catalogue {
         day: NaiveDate,
     ) -> Option<&EntryId> {
         let failed = self.entry.get(id)?;
-        let serves = |entry: &Entry| {
-            (entry.online.is_some() || entry.backend(lane).is_some())
-                && pictures <= entry.max_pictures as usize
-                && is_alive(entry, day)
-        };
+        let serves = |entry: &Entry| serves(entry, pictures, lane, day);
         match class {
             FailClass::Retired => {
                 // Another entry of the same model is as dead.
@@ -35,6 +31,18 @@ impl Catalogue {
             _ => None,
         }
         .map(|(id, _)| id)
+    }
+
+    /// The entry that serves a render whose own was dropped from the catalogue.
+    pub fn instead_of_dropped(
+        &self,
+        quality: Quality,
+        pictures: usize,
+        lane: Lane,
+        day: NaiveDate,
+    ) -> Option<&EntryId> {
+        let (id, entry) = self.entry_for(quality, day)?;
+        serves(entry, pictures, lane, day).then_some(id)
     }
 
     /// Whether the entry's model has retired by `day`.
@@ -75,6 +83,14 @@ impl Catalogue {
         };
         std::iter::successors(self.entry.get(id).and_then(next), move |(_, entry)| next(entry))
     }
+}
+
+/// Whether it can make a render of so many pictures. A lane that it has not got is no hindrance while it
+/// has the Online one.
+fn serves(entry: &Entry, pictures: usize, lane: Lane, day: NaiveDate) -> bool {
+    (entry.online.is_some() || entry.backend(lane).is_some())
+        && pictures <= entry.max_pictures as usize
+        && is_alive(entry, day)
 }
 
 /// Whether it has not retired by `day`.

@@ -224,6 +224,19 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// Parses and checks a catalogue that takes the place of `built_in` while renders are under way.
+    /// Their rows and messages name an entry and mean a model, so an entry keeps the one it has.
+    pub fn parse_override(text: &str, built_in: &Self) -> Result<Self, CatalogueError> {
+        let catalogue = Self::parse(text)?;
+        for (id, entry) in &built_in.entry {
+            if catalogue.get(id).is_some_and(|other| other.model != entry.model) {
+                let (entry, model) = (id.clone(), entry.model.clone());
+                return Err(CatalogueError::OtherModel { entry, model });
+            }
+        }
+        Ok(catalogue)
+    }
+
     /// The catalogue that ships with the code.
     pub fn built_in() -> Result<Self, CatalogueError> {
         Self::parse(include_str!("../../catalogue.toml"))

@@ -11,15 +11,16 @@ use crate::{
     chain::Step,
     ids::{AttemptId, BatchId, EntryId, RenderId, UserId},
     lane::Lane,
-    memory::SeededRandom,
+    memory::{Chaos, MemoryCatalogue, SeededRandom},
     messages::RenderOrder,
     money::Micros,
     picture::{Mime, PictureRef},
-    ports::HourlyLimit,
+    ports::{Clock, HourlyLimit},
     render::{ChainRules, Render, RenderStatus},
     request::{AspectRatio, Garment, Person, RenderRequest},
     routing::{Bucket, Route},
     settings::WhenBudgetExhausted,
+    stages::LiveCatalogue,
 };
 
 /// The text of the shipped catalogue, but that nothing takes over from the model of its qualities.
@@ -84,6 +85,12 @@ pub fn catalogue() -> Arc<Catalogue> {
         Err(error) => unreachable!("the built-in catalogue is good: {error}"),
     });
     PARSED.clone()
+}
+
+/// The built-in one in force, and nothing in its place.
+pub fn live_catalogue(clock: &Arc<dyn Clock>) -> Arc<LiveCatalogue> {
+    let nothing = Arc::new(MemoryCatalogue::new(Arc::new(Chaos::seeded(0))));
+    Arc::new(LiveCatalogue::new(nothing, clock.clone(), catalogue()))
 }
 
 /// No limit to speak of.

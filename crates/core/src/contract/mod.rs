@@ -11,6 +11,7 @@ pub mod attempts_model;
 pub mod batches;
 pub mod batches_model;
 pub mod bus;
+pub mod catalogue;
 pub mod fixtures;
 pub mod health;
 pub mod objects;

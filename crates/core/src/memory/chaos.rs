@@ -41,6 +41,7 @@ pub enum Call {
     ObjectGet,
     ObjectPeek,
     ObjectList,
+    CatalogueRead,
     Secret,
     /// The bus hands an event to a queue.
     Deliver,

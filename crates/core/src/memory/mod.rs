@@ -6,6 +6,7 @@
 
 mod attempts;
 mod bus;
+mod catalogue;
 mod chaos;
 mod database;
 mod health;
@@ -22,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use self::{
     attempts::MemoryAttempts,
     bus::{MemoryBus, Published, Rule},
+    catalogue::MemoryCatalogue,
     chaos::{Call, Chaos, Mishap, Rates},
     database::MemoryDatabase,
     health::MemoryHealth,

@@ -1,6 +1,7 @@
 //! What the stages ask of the world. Small traits, one verb each where it can be, so that a
 //! function's permissions can mirror the ports its stage names.
 
+mod catalogue;
 mod google;
 mod health;
 mod http;
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
 pub use self::{
+    catalogue::{CatalogueStore, Override},
     google::{
         Answer, BatchProvider, CallError, JobPhase, OnlineProvider, ResultRow, ResultStream,
         RowAnswer, Uploaded,

@@ -282,8 +282,14 @@ impl Render {
             return None;
         }
         let pictures = self.request.pictures().count();
-        let day = now.date_naive();
-        rules.catalogue.instead(&self.entry, class, pictures, self.lane, day).cloned()
+        let (catalogue, day) = (&rules.catalogue, now.date_naive());
+        if catalogue.get(&self.entry).is_none() {
+            let gone = class == FailClass::Retired;
+            let serving =
+                catalogue.instead_of_dropped(self.request.quality, pictures, self.lane, day);
+            return serving.filter(|_| gone).cloned();
+        }
+        catalogue.instead(&self.entry, class, pictures, self.lane, day).cloned()
     }
 
     fn go_to(&mut self, route: Route, step: Step) {

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::StageError;
+use super::{LiveCatalogue, StageError};
 use crate::{
     batch::{Batch, BatchStatus},
-    catalogue::{BatchKey, Catalogue},
+    catalogue::BatchKey,
     chain::Step,
     ids::AttemptId,
     messages::{RenderEnded, ToAccumulator, ToImagen, ToReplicate, WireMessage, encode},
@@ -27,7 +27,7 @@ pub struct Courier {
     pub queue: Arc<dyn Queue>,
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<LiveCatalogue>,
     pub rules: Arc<ChainRules>,
 }
 
@@ -92,7 +92,7 @@ impl Courier {
                 let order = row.order(&self.rules);
                 let attempt_id = row.own_attempt();
                 if row.to_join {
-                    let message = ToAccumulator::Render { key: self.batch_key(row)?, order };
+                    let message = ToAccumulator::Render { key: self.batch_key(row).await?, order };
                     sends.accumulator.push(outgoing(&message)?);
                 } else if row.step == Step::Gemini {
                     sends.online.push(outgoing(&ToImagen::Online { attempt_id, order, wait: 0 })?);
@@ -125,9 +125,18 @@ impl Courier {
         Ok(())
     }
 
-    fn batch_key(&self, row: &Render) -> Result<BatchKey, StageError> {
-        let entry = self.catalogue.get(&row.entry);
-        let key = entry
+    /// A render whose entry was dropped gathers with those that come in now: where it is to be bought it
+    /// is found out, and gets a try by what serves its quality.
+    async fn batch_key(&self, row: &Render) -> Result<BatchKey, StageError> {
+        let catalogue = self.catalogue.knowing(std::iter::once(&row.entry)).await?;
+        let serving = || {
+            let (_, entry) =
+                catalogue.entry_for(row.request.quality, self.clock.now().date_naive())?;
+            Some(entry)
+        };
+        let key = catalogue
+            .get(&row.entry)
+            .or_else(serving)
             .and_then(|entry| Some(BatchKey { backend: entry.batch?, model: entry.model.clone() }));
         key.ok_or_else(|| StageError::reject(format!("entry {} has no batch backend", row.entry)))
     }

@@ -38,6 +38,7 @@ impl Consumer<PipelineEvent> for Distributor {
         messages: Vec<PipelineEvent>,
         call: &Invocation,
     ) -> Vec<Result<(), StageError>> {
+        self.courier.catalogue.current().await;
         let mut results = Vec::with_capacity(messages.len());
         for message in messages {
             results.push(self.handle_with_patience(message, call).await);
@@ -101,9 +102,9 @@ impl Distributor {
                 self.change(&[render_id], |render| render.overdue(now)).await.map(drop)
             }
             PipelineEvent::Rescue { render_id, .. } => {
-                let now = self.clock.now();
+                let (now, catalogue) = (self.clock.now(), self.courier.catalogue.now());
                 self.change(&[render_id], |render| {
-                    let entry = self.courier.catalogue.get(&render.entry);
+                    let entry = catalogue.get(&render.entry);
                     render.rescued(now, entry.is_some_and(|entry| entry.online.is_some()))
                 })
                 .await
@@ -123,8 +124,11 @@ impl Distributor {
         let ids: Vec<RenderId> = by_render.keys().map(|id| (*id).clone()).collect();
         let now = self.clock.now();
         let settings = self.settings.settings().await;
-        let when_budget_exhausted = settings.when_budget_exhausted;
-        let rules = &ChainRules { when_budget_exhausted, ..(*self.courier.rules).clone() };
+        let rules = &ChainRules {
+            when_budget_exhausted: settings.when_budget_exhausted,
+            catalogue: self.courier.catalogue.now(),
+            ..(*self.courier.rules).clone()
+        };
         let renders = self.change(&ids, |render| {
             by_render.get(&render.id).map_or(Applied::Ignored, |outcome| {
                 render.apply(&event.attempt_id, outcome, now, rules)

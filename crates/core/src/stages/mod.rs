@@ -5,6 +5,7 @@ mod buyer;
 mod courier;
 mod distributor;
 mod imagen;
+mod live_catalogue;
 mod pulse;
 mod reconciler;
 mod replicate;
@@ -23,6 +24,7 @@ pub use self::{
     courier::Courier,
     distributor::Distributor,
     imagen::Imagen,
+    live_catalogue::LiveCatalogue,
     pulse::Pulse,
     reconciler::{Found, Reconciler},
     replicate::Replicate,

@@ -49,6 +49,7 @@ pub struct Found {
 
 impl Reconciler {
     pub async fn run(&self, _call: &Invocation) -> Result<Found, StageError> {
+        self.courier.catalogue.current().await;
         let (found, reported) = join(self.look_after(), self.report.run()).await;
         // What is owed matters more than that it is told.
         if let Err(error) = reported {

@@ -7,13 +7,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::{join_all, join3};
 use serde::Serialize;
 
+use super::LiveCatalogue;
 use crate::{
     budget::{Account, Balance, CAP_PERCENT, Verdict},
-    catalogue::Catalogue,
     metrics::{
-        BREAKER_OPEN, BUDGET_COMMITTED, BUDGET_HELD, BUDGET_RESERVED, BUDGET_SETTLED, DEAD_LETTERS,
-        MODEL_RETIRED, MODEL_RETIRES_DAYS, MODELS_RETIRE_DAYS, MODELS_RETIRED,
-        PROVIDER_BREAKER_OPEN, QUEUE_MESSAGES,
+        BREAKER_OPEN, BUDGET_COMMITTED, BUDGET_HELD, BUDGET_RESERVED, BUDGET_SETTLED,
+        CATALOGUE_REFUSED, DEAD_LETTERS, MODEL_RETIRED, MODEL_RETIRES_DAYS, MODELS_RETIRE_DAYS,
+        MODELS_RETIRED, PROVIDER_BREAKER_OPEN, QUEUE_MESSAGES,
     },
     money::Micros,
     ports::{
@@ -34,7 +34,7 @@ pub struct Report {
     pub board: Arc<dyn StatusBoard>,
     pub health: Arc<dyn ProviderHealth>,
     pub clock: Arc<dyn Clock>,
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<LiveCatalogue>,
 }
 
 /// `budget-status`.
@@ -62,7 +62,7 @@ struct AccountStatus {
 
 impl Report {
     pub async fn run(&self) -> Result<(), PortError> {
-        self.models();
+        self.models().await;
         // Each is told, whatever becomes of the others.
         let (money, queues, backends) = join3(self.money(), self.queues(), self.backends()).await;
         money.and(queues).and(backends)
@@ -70,7 +70,7 @@ impl Report {
 
     async fn backends(&self) -> Result<(), PortError> {
         let now = self.clock.now();
-        let backends = self.catalogue.backends();
+        let backends = self.catalogue.now().backends();
         let reads = backends.iter().map(|backend| self.health.read(*backend, now));
         for (backend, vitals) in backends.iter().zip(join_all(reads).await) {
             let open = f64::from(u8::from(vitals?.gate(now).is_shut()));
@@ -84,8 +84,9 @@ impl Report {
         let date = at.date_naive();
         let settings = self.settings.settings().await;
         let balances = self.ledger.balances(date).await?;
+        let catalogue = self.catalogue.now();
         let [google, replicate] = [Account::Google, Account::Replicate].map(|account| {
-            let price = self.catalogue.cheapest(account, date).unwrap_or_default();
+            let price = catalogue.cheapest(account, date).unwrap_or_default();
             let daily_budget = settings.daily_budget_of(account);
             AccountStatus::of(account, *balances.of(account), price, daily_budget)
         });
@@ -95,8 +96,11 @@ impl Report {
     }
 
     /// Google names the day a model goes half a year ahead; nobody should learn of it from renders.
-    fn models(&self) {
-        let models = self.catalogue.retirements(self.clock.now().date_naive());
+    async fn models(&self) {
+        let catalogue = self.catalogue.current().await;
+        let troubled = self.catalogue.is_troubled();
+        CATALOGUE_REFUSED.show([], f64::from(u8::from(troubled)));
+        let models = catalogue.retirements(self.clock.now().date_naive());
         if let Some(fewest) = models.iter().map(|(_, days)| *days).min() {
             MODELS_RETIRE_DAYS.show([], fewest as f64);
         }

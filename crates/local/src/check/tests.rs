@@ -93,6 +93,27 @@ fn the_sandbox_lacks_nothing() {
 }
 
 #[test]
+fn a_catalogue_is_checked_as_the_functions_do() {
+    let text = include_str!("../../../core/catalogue.toml");
+    let file = std::env::temp_dir().join(format!("tryon-catalogue-{}", std::process::id()));
+    let check = |text: &str| {
+        fs::write(&file, text).unwrap();
+        tryon(&["check", "catalogue", &file.display().to_string()], &[])
+    };
+    let (result, shown) = check(&text.replace("nano-banana-lite", "newcomer"));
+    result.unwrap();
+    assert!(shown.contains("gemini-nano-banana-2.1"), "{shown}");
+    assert!(shown.contains("dropped: nano-banana-lite"), "{shown}");
+    let (result, _) = check(&text.replace("gemini-nano-banana-2.1", "gemini-nano-banana-3"));
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("give another one an entry of its own"), "{error}");
+    let (result, _) = check("[quality]");
+    assert!(result.unwrap_err().to_string().contains("line"));
+    fs::remove_file(&file).ok();
+    assert!(Cli::try_parse_from(["tryon", "check", "catalogue"]).is_err());
+}
+
+#[test]
 fn a_server_that_stands_in_for_google_lacks_nothing_and_makes_nothing() {
     let stand = Stand::new("check");
     let live = ["check", "google", "--live", "--google-endpoint", &stand.base];

@@ -8,16 +8,17 @@ use tryon_core::{
     chain::Step,
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth, MemoryLinks,
-        MemoryObjects, MemoryQueues, MemorySecrets, MemorySettings, Rule, SeededRandom,
+        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryCatalogue, MemoryDatabase,
+        MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySecrets, MemorySettings,
+        Rule, SeededRandom,
     },
     money::Micros,
     ports::{Clock, HttpTransport, OnlineProvider, Random, Secret, SecretName, SettingsSource},
     render::ChainRules,
     settings::WhenBudgetExhausted,
     stages::{
-        Accumulator, Buyer, Courier, Distributor, Imagen, Pulse, Reconciler, Replicate, Report,
-        Router, RouterConfig,
+        Accumulator, Buyer, Courier, Distributor, Imagen, LiveCatalogue, Pulse, Reconciler,
+        Replicate, Report, Router, RouterConfig,
     },
 };
 use tryon_lambda::{
@@ -57,6 +58,7 @@ impl World {
         let objects = MemoryObjects::new(chaos.clone());
         let settings = Arc::new(MemorySettings::new(config.settings));
         let parts = Parts {
+            bucket_catalogue: Arc::new(MemoryCatalogue::new(chaos.clone())),
             database: Arc::new(MemoryDatabase::new(chaos.clone())),
             attempts: Arc::new(MemoryAttempts::new(chaos.clone())),
             bus: Arc::new(if config.record_events { bus.recording() } else { bus }),
@@ -104,6 +106,7 @@ impl World {
             health: parts.health,
             sandbox: parts.sandbox,
             catalogue: parts.catalogue,
+            bucket_catalogue: parts.bucket_catalogue,
             functions,
         })
     }
@@ -125,6 +128,7 @@ struct Parts {
     transport: Arc<dyn HttpTransport>,
     google: Google,
     catalogue: Arc<Catalogue>,
+    bucket_catalogue: Arc<MemoryCatalogue>,
     links: Arc<MemoryLinks>,
     lanes: LaneRules,
     steps: &'static [Step],
@@ -154,14 +158,20 @@ impl Parts {
         }
     }
 
-    fn courier(&self) -> Courier {
+    /// Each function looks for itself.
+    fn catalogue(&self) -> Arc<LiveCatalogue> {
+        let (store, clock) = (self.bucket_catalogue.clone(), self.clock.clone());
+        Arc::new(LiveCatalogue::new(store, clock, self.catalogue.clone()))
+    }
+
+    fn courier(&self, catalogue: Arc<LiveCatalogue>) -> Courier {
         Courier {
             renders: self.database.clone(),
             batches: self.database.clone(),
             queue: self.queues.clone(),
             bus: self.bus.clone(),
             clock: self.clock.clone(),
-            catalogue: self.catalogue.clone(),
+            catalogue,
             rules: Arc::new(ChainRules {
                 available: self.steps,
                 batch_min_deadline: self.lanes.batch_min_deadline,
@@ -183,7 +193,7 @@ impl Parts {
             settings: self.settings.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
-            courier: self.courier(),
+            courier: self.courier(self.catalogue()),
             config: RouterConfig {
                 salt: self.salt.clone(),
                 lanes: self.lanes,
@@ -211,7 +221,7 @@ impl Parts {
             settings: self.settings.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
-            catalogue: self.catalogue.clone(),
+            catalogue: self.catalogue(),
             rescue_budget: self.rescue_budget,
         }
     }
@@ -275,18 +285,19 @@ impl Parts {
             batches: self.database.clone(),
             settings: self.settings.clone(),
             clock: self.clock.clone(),
-            courier: self.courier(),
+            courier: self.courier(self.catalogue()),
         }
     }
 
     fn reconciler(&self) -> Reconciler {
+        let catalogue = self.catalogue();
         Reconciler {
             renders: self.database.clone(),
             batches: self.database.clone(),
             attempts: self.attempts.clone(),
             queue: self.queues.clone(),
             clock: self.clock.clone(),
-            courier: self.courier(),
+            courier: self.courier(catalogue.clone()),
             report: Report {
                 ledger: self.attempts.clone(),
                 backlogs: self.queues.clone(),
@@ -294,7 +305,7 @@ impl Parts {
                 board: self.board.clone(),
                 health: self.health.clone(),
                 clock: self.clock.clone(),
-                catalogue: self.catalogue.clone(),
+                catalogue,
             },
         }
     }

@@ -64,6 +64,8 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
         Arc::new(GeminiOnline::new(google.clone(), objects.clone(), online));
     let predict: Arc<dyn OnlineProvider> =
         Arc::new(VertexPredict::new(google.clone(), objects.clone(), region));
+    let catalogue = house.live_catalogue(&told.bucket);
+    let attempts = house.attempts(told.tables);
     let stage = Imagen {
         batch: Arc::new(GeminiBatch::new(google, objects.clone(), batch_auth)),
         online: BTreeMap::from([
@@ -71,7 +73,7 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
             (Backend::VertexPredict, predict),
         ]),
         pulse: house.pulse(told.health_table),
-        buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects, told.rescue_budget),
+        buyer: house.buyer(attempts, &queues, bus, objects, told.rescue_budget, catalogue),
     };
     Ok(ImagenHandler::new(Arc::new(stage), queues))
 }

@@ -8,7 +8,7 @@ use tryon_core::{
 };
 use tryon_lambda::{ReconcilerHandler, environment::Environment};
 
-use super::{EVENT_BUS, HEALTH_TABLE};
+use super::{BUCKET, EVENT_BUS, HEALTH_TABLE};
 use crate::{
     WiringError,
     config::{Base, DatabaseAt, Queues, database, later_lanes, queues, tables},
@@ -18,6 +18,7 @@ use crate::{
 pub(super) struct Told {
     base: Base,
     queues: Queues,
+    bucket: String,
     bus: String,
     tables: Tables,
     health_table: String,
@@ -31,6 +32,7 @@ impl Told {
             base: Base::read(env),
             // It reports how many messages were put aside.
             queues: queues(env, &QueueName::ALL, &QueueName::ALL),
+            bucket: env.text(BUCKET),
             bus: env.text(EVENT_BUS),
             tables: tables(env),
             health_table: env.text(HEALTH_TABLE),
@@ -46,13 +48,14 @@ pub async fn reconciler() -> Result<ReconcilerHandler, WiringError> {
     let database = house.database(told.database).await?;
     let attempts = house.attempts(told.tables);
     let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
+    let catalogue = house.live_catalogue(&told.bucket);
     let stage = Reconciler {
         renders: database.clone(),
         batches: database.clone(),
         attempts: attempts.clone(),
         queue: queues.clone(),
         clock: house.clock.clone(),
-        courier: house.courier(&database, &queues, &bus, told.lanes),
+        courier: house.courier(&database, &queues, &bus, told.lanes, catalogue.clone()),
         report: Report {
             ledger: attempts,
             backlogs: queues,
@@ -60,7 +63,7 @@ pub async fn reconciler() -> Result<ReconcilerHandler, WiringError> {
             board: house.parameters(),
             health: house.health(told.health_table),
             clock: house.clock.clone(),
-            catalogue: house.catalogue.clone(),
+            catalogue,
         },
     };
     Ok(ReconcilerHandler::new(Arc::new(stage)))

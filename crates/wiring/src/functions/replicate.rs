@@ -47,6 +47,8 @@ pub async fn replicate() -> Result<ReplicateHandler, WiringError> {
     let house = House::new("replicate", told.base).await?;
     let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
     let objects = house.objects(&told.bucket);
+    let catalogue = house.live_catalogue(&told.bucket);
+    let attempts = house.attempts(told.tables);
     let stage = Replicate {
         predictions: Arc::new(ReplicateClient::new(
             way_there(told.endpoint.as_deref())?,
@@ -55,7 +57,7 @@ pub async fn replicate() -> Result<ReplicateHandler, WiringError> {
             house.clock.clone(),
         )),
         // It rescues nobody.
-        buyer: house.buyer(house.attempts(told.tables), &queues, bus, objects, Micros::ZERO),
+        buyer: house.buyer(attempts, &queues, bus, objects, Micros::ZERO, catalogue),
     };
     Ok(ReplicateHandler::new(Arc::new(stage), queues))
 }

@@ -52,6 +52,7 @@ pub async fn router() -> Result<RouterHandler, WiringError> {
     let house = House::new("router", told.base).await?;
     let database = house.database(told.database).await?;
     let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
+    let catalogue = house.live_catalogue(&told.bucket);
     let stage = Router {
         renders: database.clone(),
         objects: house.objects(&told.bucket),
@@ -62,7 +63,7 @@ pub async fn router() -> Result<RouterHandler, WiringError> {
         settings: house.settings.clone(),
         clock: house.clock.clone(),
         random: house.random.clone(),
-        courier: house.courier(&database, &queues, &bus, told.config.lanes),
+        courier: house.courier(&database, &queues, &bus, told.config.lanes, catalogue),
         config: told.config,
     };
     Ok(RouterHandler::with_config(Arc::new(stage), told.http))

@@ -6,9 +6,7 @@ use super::{Buyer, LEASE_MARGIN, Purchase};
 use crate::{
     attempt::{Attempt, AttemptState, NeverBought, Share, WaitReason},
     budget::Verdict,
-    chain::Step,
     lane::Lane,
-    messages::RenderOrder,
     money::Micros,
     outcome::FailClass,
     polling::{backoff_seconds, delay_until},
@@ -69,7 +67,7 @@ impl Buyer {
     ) -> Result<Claim, StageError> {
         match self.claim_any(purchase, call).await? {
             // Accepted before its last day, and due to be bought after it: nobody need be asked.
-            Claim::Ours(attempt) if self.has_retired(&attempt) => {
+            Claim::Ours(attempt) if self.has_retired(&attempt, purchase) => {
                 self.tell_retired(&attempt);
                 self.settle_all(attempt, FailClass::Retired).await.map(|()| Claim::Done)
             }
@@ -99,8 +97,13 @@ impl Buyer {
         call: &Invocation,
     ) -> Result<Option<Claim>, StageError> {
         let now = self.clock.now();
-        if now >= purchase.buy_before() {
-            let write = draft.never_bought(NeverBought::Expired, now);
+        let never = if now >= purchase.buy_before() {
+            Some(NeverBought::Expired)
+        } else {
+            purchase.is_dropped().then_some(NeverBought::Dropped)
+        };
+        if let Some(why) = never {
+            let write = draft.never_bought(why, now);
             let write = write.map_err(StageError::reject)?;
             return match self.write(&write).await? {
                 Written::Done => self.tell(write.attempt).await.map(|()| Some(Claim::Done)),
@@ -146,6 +149,11 @@ impl Buyer {
                 if lease_until > now =>
             {
                 Err(StageError::retry(format!("attempt {} is under way", attempt.id)))
+            }
+            AttemptState::Claimed { .. } | AttemptState::Waiting { .. }
+                if purchase.is_dropped() =>
+            {
+                self.end_unbought(attempt, NeverBought::Dropped).await
             }
             AttemptState::Claimed { .. } if now < purchase.buy_before() => {
                 self.reclaim(attempt, purchase, call).await
@@ -280,15 +288,6 @@ impl Buyer {
         self.settings.settings().await.daily_budget_of(purchase.step.account())
     }
 
-    /// The most that one render of the purchase can cost.
-    fn maximum(&self, purchase: &Purchase, order: &RenderOrder) -> Result<Micros, StageError> {
-        if purchase.step == Step::Gemini {
-            let entry = self.entry(&order.entry)?;
-            return Ok(entry.maximum(purchase.lane, &order.request));
-        }
-        Ok(self.prediction(purchase.step)?.maximum())
-    }
-
     fn draft(&self, purchase: &Purchase) -> Result<Attempt, StageError> {
         let now = self.clock.now();
         let mut shares = Vec::with_capacity(purchase.orders.len());
@@ -296,7 +295,7 @@ impl Buyer {
             shares.push(Share {
                 render_id: order.render_id.clone(),
                 entry: order.entry.clone(),
-                maximum: self.maximum(purchase, order)?,
+                maximum: purchase.maximum(order)?,
             });
         }
         Ok(Attempt {

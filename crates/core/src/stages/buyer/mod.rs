@@ -13,14 +13,13 @@ use chrono::TimeDelta;
 pub(super) use self::{
     claim::{Again, Claim},
     keep::{STOP_BEFORE, kept_as, picture_prefix},
-    purchase::Purchase,
+    purchase::{Purchase, model_of},
 };
-use super::StageError;
+use super::{LiveCatalogue, StageError};
 use crate::{
     attempt::{Attempt, AttemptWrite, InvalidTransition},
-    catalogue::{Catalogue, Entry, PredictionModel},
     chain::Step,
-    ids::{AttemptId, EntryId},
+    ids::AttemptId,
     metrics::{MODEL_RETIRED, MODELS_RETIRED},
     money::Micros,
     ports::{Attempts, Bus, Clock, Objects, PortError, Queue, Random, SettingsSource, Written},
@@ -36,7 +35,7 @@ pub struct Buyer {
     pub settings: Arc<dyn SettingsSource>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<LiveCatalogue>,
     /// `RESCUE_DAILY_BUDGET_USD`.
     pub rescue_budget: Micros,
 }
@@ -101,16 +100,16 @@ impl Buyer {
     }
 
     /// Whether the model that an attempt is to ask for is past its day by now.
-    pub(super) fn has_retired(&self, attempt: &Attempt) -> bool {
-        let day = self.clock.now().date_naive();
+    fn has_retired(&self, attempt: &Attempt, purchase: &Purchase) -> bool {
+        let (day, catalogue) = (self.clock.now().date_naive(), &purchase.catalogue);
         let google = attempt.step == Step::Gemini;
-        google && attempt.shares.iter().any(|share| self.catalogue.has_retired(&share.entry, day))
+        google && attempt.shares.iter().any(|share| catalogue.has_retired(&share.entry, day))
     }
 
     /// Whether another model stands in for the one that an attempt asked for.
     pub(super) fn has_successor(&self, attempt: &Attempt) -> bool {
-        let day = self.clock.now().date_naive();
-        attempt.shares.iter().any(|share| self.catalogue.has_successor(&share.entry, day))
+        let (day, catalogue) = (self.clock.now().date_naive(), self.catalogue.now());
+        attempt.shares.iter().any(|share| catalogue.has_successor(&share.entry, day))
     }
 
     /// The provider no longer has the model of an attempt.
@@ -119,15 +118,5 @@ impl Buyer {
         tracing::error!(model = attempt.model, successor, "the model is gone");
         MODEL_RETIRED.count([&attempt.model], 1);
         MODELS_RETIRED.count([], 1);
-    }
-
-    pub(super) fn entry(&self, id: &EntryId) -> Result<&Entry, StageError> {
-        // A newer release may know the entry.
-        self.catalogue.get(id).ok_or_else(|| StageError::retry(format!("no catalogue entry {id}")))
-    }
-
-    pub(super) fn prediction(&self, step: Step) -> Result<&PredictionModel, StageError> {
-        let model = self.catalogue.prediction(step);
-        model.ok_or_else(|| StageError::reject(format!("step {step} has no prediction model")))
     }
 }

@@ -1,13 +1,16 @@
 //! A buying message.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
-    catalogue::{Backend, BatchKey, PredictionModel},
+    catalogue::{Backend, BatchKey, Catalogue, Entry, PredictionModel},
     chain::Step,
     ids::{AttemptId, BatchId},
     lane::Lane,
     messages::{RenderOrder, ToImagen, ToReplicate, encode},
+    money::Micros,
     ports::QueueName,
     stages::StageError,
 };
@@ -22,6 +25,8 @@ pub(in crate::stages) struct Purchase {
     pub key: BatchKey,
     pub orders: Vec<RenderOrder>,
     pub wait: u32,
+    /// What counts from its claim to its call, whatever is read meanwhile.
+    pub catalogue: Arc<Catalogue>,
 }
 
 impl Purchase {
@@ -31,38 +36,67 @@ impl Purchase {
         key: BatchKey,
         orders: Vec<RenderOrder>,
         wait: u32,
+        catalogue: Arc<Catalogue>,
     ) -> Self {
-        Self { attempt_id, batch_id, step: Step::Gemini, lane: Lane::Batch, key, orders, wait }
+        let (step, lane) = (Step::Gemini, Lane::Batch);
+        Self { attempt_id, batch_id, step, lane, key, orders, wait, catalogue }
     }
 
     pub(in crate::stages) fn online(
         attempt_id: AttemptId,
-        backend: Backend,
-        model: String,
+        key: BatchKey,
         order: RenderOrder,
         wait: u32,
+        catalogue: Arc<Catalogue>,
     ) -> Self {
         Self {
             attempt_id,
             batch_id: order.render_id.as_batch(),
             step: Step::Gemini,
             lane: Lane::Online,
-            key: BatchKey { backend, model },
+            key,
             orders: vec![order],
             wait,
+            catalogue,
         }
     }
 
     pub(in crate::stages) fn prediction(
         attempt_id: AttemptId,
-        model: &PredictionModel,
         order: RenderOrder,
         wait: u32,
-    ) -> Self {
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Self, StageError> {
         let step = order.step;
-        let key = BatchKey { backend: Backend::Replicate, model: model.model.clone() };
-        let batch_id = order.render_id.as_batch();
-        Self { attempt_id, batch_id, step, lane: Lane::Online, key, orders: vec![order], wait }
+        let model = model_of(&catalogue, step)?.model.clone();
+        let key = BatchKey { backend: Backend::Replicate, model };
+        let (batch_id, lane, orders) = (order.render_id.as_batch(), Lane::Online, vec![order]);
+        Ok(Self { attempt_id, batch_id, step, lane, key, orders, wait, catalogue })
+    }
+
+    /// The entry that an order is made by; none once the catalogue dropped it.
+    pub(in crate::stages) fn entry(&self, order: &RenderOrder) -> Option<&Entry> {
+        self.catalogue.get(&order.entry)
+    }
+
+    pub(in crate::stages) fn model(&self) -> Result<&PredictionModel, StageError> {
+        model_of(&self.catalogue, self.step)
+    }
+
+    /// The most that one of its orders can cost. One that can no longer be made is not bought.
+    pub(super) fn maximum(&self, order: &RenderOrder) -> Result<Micros, StageError> {
+        match self.entry(order) {
+            Some(entry) if self.step == Step::Gemini => {
+                Ok(entry.maximum(self.lane, &order.request))
+            }
+            None if self.step == Step::Gemini => Ok(Micros::ZERO),
+            _ => Ok(self.model()?.maximum()),
+        }
+    }
+
+    /// Whether one of its orders can no longer be made.
+    pub(super) fn is_dropped(&self) -> bool {
+        self.step == Step::Gemini && self.orders.iter().any(|order| self.entry(order).is_none())
     }
 
     /// Until when all of its renders can wait.
@@ -112,4 +146,12 @@ impl Purchase {
         };
         Ok((queue, body.map_err(StageError::reject)?))
     }
+}
+
+pub(in crate::stages) fn model_of(
+    catalogue: &Catalogue,
+    step: Step,
+) -> Result<&PredictionModel, StageError> {
+    let model = catalogue.prediction(step);
+    model.ok_or_else(|| StageError::reject(format!("step {step} has no prediction model")))
 }

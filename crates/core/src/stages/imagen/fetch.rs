@@ -130,9 +130,9 @@ impl Imagen {
         stored: &BTreeSet<String>,
         call: &Invocation,
     ) -> Option<RenderOutcome> {
-        let entry = self.buyer.catalogue.get(&share.entry);
-        let cost =
-            entry.map_or(share.maximum, |entry| price(entry, attempt.lane, &answer, share.maximum));
+        let entry = self.buyer.catalogue.bought(&share.entry);
+        let cost = entry
+            .map_or(share.maximum, |entry| price(&entry, attempt.lane, &answer, share.maximum));
         let kept = match &answer.given {
             RowAnswer::Picture(picture) => Some(kept_as(&attempt.id, &share.render_id, picture)),
             RowAnswer::Refused | RowAnswer::Failed(_) => None,

@@ -51,7 +51,8 @@ impl Imagen {
         self.pace(&purchase, call.deadline - STOP_BEFORE).await;
         let mut rows: Vec<(&RenderOrder, &Entry)> = Vec::with_capacity(purchase.orders.len());
         for order in &purchase.orders {
-            rows.push((order, self.buyer.entry(&order.entry)?));
+            let dropped = || StageError::retry(format!("no catalogue entry {}", order.entry));
+            rows.push((order, purchase.entry(order).ok_or_else(dropped)?));
         }
         // The file is no purchase: uploaded before the point of no return.
         let Uploaded { file, left_out } = match self.batch.upload(&attempt.id, &rows).await {

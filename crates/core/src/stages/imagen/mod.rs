@@ -35,6 +35,7 @@ impl Consumer<ToImagen> for Imagen {
         messages: Vec<ToImagen>,
         call: &Invocation,
     ) -> Vec<Result<(), StageError>> {
+        self.buyer.catalogue.current().await;
         join_all(messages.into_iter().map(|message| self.handle(message, call))).await
     }
 }
@@ -46,7 +47,9 @@ impl Imagen {
                 self.buy_online(attempt_id, order, wait, call).await
             }
             ToImagen::Submit { attempt_id, batch_id, key, orders, wait } => {
-                let purchase = Purchase::batch(attempt_id, batch_id, key, orders, wait);
+                let entries = orders.iter().map(|order| &order.entry);
+                let catalogue = self.buyer.catalogue.knowing(entries).await?;
+                let purchase = Purchase::batch(attempt_id, batch_id, key, orders, wait, catalogue);
                 self.buy_batch(purchase, call).await
             }
             ToImagen::Poll { attempt_id, seq } => self.poll(&attempt_id, seq, call).await,

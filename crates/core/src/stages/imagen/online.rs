@@ -12,7 +12,7 @@ use super::{
 use crate::{
     attempt::{Attempt, Share},
     budget::Account,
-    catalogue::{Entry, Size},
+    catalogue::{Backend, BatchKey, Catalogue, Entry, Size},
     chain::Step,
     ids::AttemptId,
     lane::Lane,
@@ -36,13 +36,17 @@ impl Imagen {
         wait: u32,
         call: &Invocation,
     ) -> Result<(), StageError> {
-        let entry = self.buyer.entry(&order.entry)?;
+        let catalogue = self.buyer.catalogue.knowing(std::iter::once(&order.entry)).await?;
+        let Some(entry) = catalogue.get(&order.entry) else {
+            return self.drop_online(attempt_id, order, wait, catalogue, call).await;
+        };
         let backend = entry.backend(Lane::Online);
         let provider = backend.and_then(|backend| Some((backend, self.online.get(&backend)?)));
         let Some((backend, provider)) = provider else {
             return Err(StageError::reject(format!("entry {} has no online backend", order.entry)));
         };
-        let purchase = Purchase::online(attempt_id, backend, entry.model.clone(), order, wait);
+        let key = BatchKey { backend, model: entry.model.clone() };
+        let purchase = Purchase::online(attempt_id, key, order, wait, catalogue.clone());
         // The token buys nothing, so it is fetched while the money is being reserved; unless the call
         // will hardly be made.
         let early = async {
@@ -67,6 +71,23 @@ impl Imagen {
         let takes = TimeDelta::seconds(entry.call_timeout_seconds.into());
         self.pace(&purchase, call.deadline - takes).await;
         self.generate(attempt, purchase, entry, provider, call).await
+    }
+
+    /// The catalogue has no such entry any more, so nobody knows what to ask for: the claim ends it.
+    async fn drop_online(
+        &self,
+        attempt_id: AttemptId,
+        order: RenderOrder,
+        wait: u32,
+        catalogue: Arc<Catalogue>,
+        call: &Invocation,
+    ) -> Result<(), StageError> {
+        let key = BatchKey { backend: Backend::GeminiOnline, model: order.entry.to_string() };
+        let purchase = Purchase::online(attempt_id, key, order, wait, catalogue);
+        match self.buyer.claim(&purchase, call).await? {
+            Claim::Sent(attempt) => self.resolve_attempt(attempt).await,
+            Claim::Ours(_) | Claim::Done => Ok(()),
+        }
     }
 
     async fn generate(
@@ -125,7 +146,7 @@ impl Imagen {
     }
 
     pub(super) fn image(&self, share: &Share, picture: PictureRef) -> Outcome {
-        let entry = self.buyer.catalogue.get(&share.entry);
+        let entry = self.buyer.catalogue.bought(&share.entry);
         let size = entry.map_or(Size::OneK, |entry| entry.size);
         Outcome::Image { picture, fidelity: Step::Gemini.fidelity(), size }
     }

@@ -30,6 +30,7 @@ impl Consumer<ToReplicate> for Replicate {
         messages: Vec<ToReplicate>,
         call: &Invocation,
     ) -> Vec<Result<(), StageError>> {
+        self.buyer.catalogue.current().await;
         join_all(messages.into_iter().map(|message| self.handle(message, call))).await
     }
 }

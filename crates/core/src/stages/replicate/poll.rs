@@ -10,7 +10,7 @@ use crate::{
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
     ports::{CallError, Prediction, PredictionPhase},
-    stages::{Invocation, StageError},
+    stages::{Invocation, StageError, buyer::model_of},
 };
 
 /// How long past its time a prediction that was told to stop may still run.
@@ -71,7 +71,8 @@ impl Replicate {
 
     /// When the step's turn is over, or the time that its model may take.
     fn time_is_over(&self, attempt: &Attempt, since: DateTime<Utc>) -> DateTime<Utc> {
-        let model = self.buyer.catalogue.prediction(attempt.step);
+        let catalogue = self.buyer.catalogue.now();
+        let model = catalogue.prediction(attempt.step);
         let longest = model.map_or(JOB_LIFE, |model| TimeDelta::seconds(model.max_seconds.into()));
         let by_model = since + longest;
         attempt.run_until.map_or(by_model, |run_until| run_until.min(by_model))
@@ -100,7 +101,8 @@ impl Replicate {
             return Ok(());
         };
         let share = &attempt.shares[0];
-        let model = self.buyer.prediction(attempt.step)?;
+        let catalogue = self.buyer.catalogue.now();
+        let model = model_of(&catalogue, attempt.step)?;
         let bill = |pictures| model.bill(pictures, prediction.run).unwrap_or(share.maximum);
         let failed = |class| Outcome::Failed { class };
         let kept_until = attempt.run_until.unwrap_or(since) + JOB_LIFE;
@@ -154,7 +156,8 @@ impl Replicate {
             retry_after: None,
             ours: true,
         })?;
-        let model = self.buyer.catalogue.prediction(attempt.step);
+        let catalogue = self.buyer.catalogue.now();
+        let model = catalogue.prediction(attempt.step);
         Ok(Outcome::Image {
             picture: kept,
             fidelity: attempt.step.fidelity(),

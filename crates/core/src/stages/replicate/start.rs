@@ -12,7 +12,7 @@ use crate::{
     ports::CallError,
     stages::{
         Invocation, StageError,
-        buyer::{Again, Claim, Purchase, STOP_BEFORE},
+        buyer::{Again, Claim, Purchase, STOP_BEFORE, model_of},
     },
 };
 
@@ -33,8 +33,9 @@ impl Replicate {
         wait: u32,
         call: &Invocation,
     ) -> Result<(), StageError> {
-        let model = self.buyer.prediction(order.step)?;
-        let purchase = Purchase::prediction(attempt_id, model, order, wait);
+        let catalogue = self.buyer.catalogue.now();
+        let purchase = Purchase::prediction(attempt_id, order, wait, catalogue.clone())?;
+        let model = model_of(&catalogue, purchase.step)?;
         let attempt = match self.buyer.claim(&purchase, call).await? {
             Claim::Ours(attempt) => attempt,
             Claim::Sent(attempt) => return self.resolve(attempt, call).await,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
 use sha2::{Digest, Sha256};
 
 use super::{Caller, Router, entrance::Arrival, upload::hex};
@@ -127,7 +127,7 @@ impl Router {
         new: NewRender,
         fingerprint: String,
     ) -> Result<(Render, Option<Backend>), AcceptError> {
-        let settings = self.settings.settings().await;
+        let (settings, _) = join(self.settings.settings(), self.courier.catalogue.current()).await;
         let assignment = assign(&new.user_id, &settings.split(&self.config.salt))
             .map_err(|_| FieldError::new("user_id", "name the user the render is for"))?;
         new.request.check()?;
@@ -180,7 +180,8 @@ impl Router {
         lane: Lane,
         now: DateTime<Utc>,
     ) -> Option<Backend> {
-        let serving = self.courier.catalogue.entry_for(request.quality, now.date_naive());
+        let catalogue = self.courier.catalogue.now();
+        let serving = catalogue.entry_for(request.quality, now.date_naive());
         let (_, entry) = serving.filter(|_| assignment.route == Route::Gemini)?;
         entry.backend(lane_at(entry, lane, request.lane))
     }
@@ -221,9 +222,8 @@ impl Router {
     ) -> Result<Render, AcceptError> {
         let Draft { request, assignment, choice, .. } = draft;
         let rules = &self.courier.rules;
-        let (entry_id, entry) = self
-            .courier
-            .catalogue
+        let catalogue = self.courier.catalogue.now();
+        let (entry_id, entry) = catalogue
             .entry_for(request.quality, now.date_naive())
             .ok_or_else(|| FieldError::new("quality", "no model serves it now"))?;
         let lane = lane_at(entry, choice.lane, request.lane);
@@ -287,7 +287,9 @@ impl Router {
                 return Err(FieldError::new("lane", fix));
             }
             Step::Gemini => Some(entry.max_pictures),
-            Step::NanoBanana => self.courier.catalogue.prediction(step).map(|m| m.max_pictures),
+            Step::NanoBanana => {
+                self.courier.catalogue.now().prediction(step).map(|m| m.max_pictures)
+            }
             // They see one picture and know the garments from words.
             Step::PhotoMaker | Step::Sdxl | Step::Upscale => None,
         };

@@ -64,7 +64,7 @@ impl Router {
             let google = steps(Route::Gemini)[0];
             steps_after(Route::Gemini, google, accept_described, available).next()?
         };
-        Some(self.courier.catalogue.prediction(step)?.maximum())
+        Some(self.courier.catalogue.now().prediction(step)?.maximum())
     }
 }
 

@@ -70,12 +70,13 @@ impl Router {
             self.courier.batches.open(),
             self.backlogs.backlogs(),
         );
-        let backends = self.courier.catalogue.backends();
+        let catalogue = self.courier.catalogue.current().await;
+        let backends = catalogue.backends();
         let providers = join_all(backends.into_iter().map(|backend| self.provider(backend)));
         let (looks, providers) = join(looks, providers).await;
         let (balances, open_batches, queues) = looks?;
         let breaker = |account| {
-            let price = self.courier.catalogue.cheapest(account, today).unwrap_or_default();
+            let price = catalogue.cheapest(account, today).unwrap_or_default();
             Breaker::of(balances.of(account), price, settings.daily_budget_of(account))
         };
         Ok(Health {
