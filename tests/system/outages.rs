@@ -72,7 +72,9 @@ async fn a_lost_create_is_held_even_where_jobs_cannot_be_listed() {
     assert_eq!(balance.reserved, Micros::ZERO);
     assert!(balance.held > Micros::ZERO);
     let listings = world.sandbox.calls()[&CallKind::List];
-    assert!(listings < 50, "{listings} listings in a day");
+    // Four times an hour somebody looks whether Google can be reached.
+    let checks = 24 * 4;
+    assert!(listings < 50 + checks, "{listings} listings in a day");
 }
 
 /// The job is listed minutes late, behind pages of others whose names begin or end like its own.

@@ -9,12 +9,13 @@ const FUNCTIONS: [&str; 7] =
     ["router", "accumulator", "imagen", "replicate", "distributor", "reconciler", "migrate"];
 
 /// The numbers that somebody is woken for.
-const WATCHED: [&str; 9] = [
+const WATCHED: [&str; 10] = [
     "bills_above_reservation",
     "breaker_open",
     "budget_committed",
     "catalogue_refused",
     "duplicate_images",
+    "google_missing",
     "models_retire_days",
     "models_retired",
     "price_drift",

@@ -147,6 +147,8 @@ table! {
         "1 while the day's money is spent, else 0.";
     PROVIDER_CALLS: 2 = "provider_calls", Count, Count, ["backend", "answer"],
         "Calls that buy, and jobs at their end, by what they say of the backend: good, busy, gone, failed or account.";
+    GOOGLE_MISSING: 0 = "google_missing", Level, Count, [],
+        "How many things of what Google asks for were missing at the last look: credentials, an API, a model, the list of jobs. 0 while the Gemini route is closed.";
     PROVIDER_BREAKER_OPEN: 1 = "provider_breaker_open", Level, Count, ["backend"],
         "1 while a backend's health breaker keeps calls away: open, or while one render tries; else 0.";
     BREAKER_MOVES: 2 = "breaker_moves", Count, Count, ["backend", "to"],

@@ -63,7 +63,7 @@ fn google(args: &cli::Check, environment: &Environment, out: &mut impl Write) ->
     let findings = runtime.block_on(findings(&google, settings, clock));
     writeln!(out, "{}", shown(&findings))?;
     out.flush()?;
-    match findings.iter().filter(|finding| finding.state.is_missing()).count() {
+    match findings.iter().filter(|finding| finding.state.trouble().is_some()).count() {
         0 => Ok(()),
         1 => bail!("one thing is missing"),
         more => bail!("{more} things are missing"),
@@ -85,11 +85,7 @@ async fn findings(google: &Google, settings: Settings, clock: Arc<dyn Clock>) ->
         return Vec::new();
     };
     let day = clock.now().date_naive();
-    let serving = Quality::ALL.into_iter().filter_map(|quality| catalogue.entry_for(quality, day));
-    let mut models: Vec<&str> = serving.map(|(_, entry)| entry.model.as_str()).collect();
-    models.sort_unstable();
-    models.dedup();
-    check.run(&models).await
+    check.run(&catalogue.serving(day)).await
 }
 
 /// Says what is missing of the credentials, before a render is begun with them.
@@ -98,7 +94,7 @@ pub async fn credentials(google: &Google, settings: Settings, clock: Arc<dyn Clo
         return Ok(());
     };
     for finding in check.credentials().await {
-        if let State::Missing(why) = finding.state {
+        if let Some(why) = finding.state.trouble() {
             bail!("{}: {why}", finding.what);
         }
     }
@@ -118,6 +114,7 @@ fn shown(findings: &[Finding]) -> String {
         let (word, more) = match state {
             State::Good(more) => ("good", more),
             State::Missing(more) => ("missing", more),
+            State::Unanswered(more) => ("unanswered", more),
             State::Skipped(more) => ("skipped", more),
         };
         table.add_row([what, word, more]);

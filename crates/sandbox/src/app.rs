@@ -147,6 +147,10 @@ impl App {
             Some(Fault::Status { code, retry_after_seconds }) => {
                 (refusal(call.kind, code, retry_after_seconds), false)
             }
+            Some(Fault::Refuse { code, reason }) => {
+                let error = ApiError::new(code, "This is refused.");
+                (error.because(&reason, "googleapis.com").into_response(), false)
+            }
             fault => {
                 let lost = fault == Some(Fault::LoseAnswer);
                 (work(fault).await.unwrap_or_else(IntoResponse::into_response), lost)

@@ -253,6 +253,13 @@ impl Catalogue {
             .find(|(_, entry)| instead::is_alive(entry, day))
     }
 
+    /// The models that serve some quality on `day`, each once.
+    pub fn serving(&self, day: NaiveDate) -> Vec<&str> {
+        let entries = Quality::ALL.into_iter().filter_map(|quality| self.entry_for(quality, day));
+        let models: BTreeSet<&str> = entries.map(|(_, entry)| entry.model.as_str()).collect();
+        models.into_iter().collect()
+    }
+
     pub fn get(&self, id: &EntryId) -> Option<&Entry> {
         self.entry.get(id)
     }

@@ -91,6 +91,8 @@ pub enum ToImagen {
     Cancel { attempt_id: AttemptId, render_id: RenderId },
     /// Tell the end of an attempt again.
     Republish { attempt_id: AttemptId },
+    /// Look whether Google can be reached; creates and buys nothing.
+    Check,
 }
 
 /// To the room that talks to Replicate (standard queue `replicate`).
@@ -128,7 +130,7 @@ impl WireMessage for ToAccumulator {
 impl WireMessage for ToImagen {
     const VERSION: u32 = 1;
     const TYPES: &'static [&'static str] =
-        &["online", "submit", "poll", "resolve", "cancel", "republish"];
+        &["online", "submit", "poll", "resolve", "cancel", "republish", "check"];
 }
 
 #[cfg(test)]

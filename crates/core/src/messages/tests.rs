@@ -64,7 +64,7 @@ fn to_accumulator() -> [ToAccumulator; 2] {
     ]
 }
 
-fn to_imagen() -> [ToImagen; 6] {
+fn to_imagen() -> [ToImagen; 7] {
     let attempt_id = attempt_id();
     [
         ToImagen::Online { attempt_id: attempt_id.clone(), order: small_order(), wait: 2 },
@@ -79,6 +79,7 @@ fn to_imagen() -> [ToImagen; 6] {
         ToImagen::Resolve { attempt_id: attempt_id.clone() },
         ToImagen::Cancel { attempt_id: attempt_id.clone(), render_id: RenderId::from("r") },
         ToImagen::Republish { attempt_id },
+        ToImagen::Check,
     ]
 }
 

@@ -57,6 +57,44 @@ pub trait OnlineProvider: Send + Sync + fmt::Debug {
     async fn generate(&self, order: &RenderOrder, entry: &Entry) -> Result<Answer, CallError>;
 }
 
+/// One thing that Google must let us do, and whether it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub what: String,
+    pub state: FindingState,
+}
+
+/// The texts are for ops: no secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindingState {
+    /// There, with what is known of it.
+    Good(String),
+    /// Missing or refused, with what to do.
+    Missing(String),
+    /// Not to be found out now, and why.
+    Unanswered(String),
+    /// Not looked at, since something before it is missing or nobody needs it.
+    Skipped(String),
+}
+
+impl FindingState {
+    /// What is wrong, if anything is or may be.
+    pub fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Missing(why) | Self::Unanswered(why) => Some(why),
+            Self::Good(_) | Self::Skipped(_) => None,
+        }
+    }
+}
+
+/// A look at whether Google can be reached with what we have. It creates nothing and buys nothing.
+#[async_trait]
+pub trait GoogleCheck: Send + Sync + fmt::Debug {
+    /// A finding each for the credentials, for these models where they can be asked after, and for the
+    /// list of jobs.
+    async fn look(&self, models: &[&str]) -> Vec<Finding>;
+}
+
 /// Runs batch jobs.
 #[async_trait]
 pub trait BatchProvider: Send + Sync + fmt::Debug {

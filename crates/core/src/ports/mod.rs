@@ -22,8 +22,8 @@ use futures_util::stream::BoxStream;
 pub use self::{
     catalogue::{CatalogueStore, Override},
     google::{
-        Answer, BatchProvider, CallError, JobPhase, OnlineProvider, ResultRow, ResultStream,
-        RowAnswer, Uploaded,
+        Answer, BatchProvider, CallError, Finding, FindingState, GoogleCheck, JobPhase,
+        OnlineProvider, ResultRow, ResultStream, RowAnswer, Uploaded,
     },
     health::ProviderHealth,
     http::{Body, HttpTransport, TransportError},

@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
-use futures_util::future::{join, join3, try_join3};
+use chrono::{DateTime, Timelike, Utc};
+use futures_util::future::{join3, try_join3};
 
 use super::{
     Courier, Invocation, Report, StageError,
@@ -26,6 +26,9 @@ use crate::{
 const MOST: usize = 500;
 /// A batch carries the orders of all its renders: up to a megabyte.
 const MOST_BATCHES: usize = 50;
+
+/// Every so many minutes Google is checked, by somebody for whom no render waits.
+const CHECK_MINUTES: u32 = 15;
 
 /// The `reconciler` stage.
 #[derive(Debug)]
@@ -50,12 +53,24 @@ pub struct Found {
 impl Reconciler {
     pub async fn run(&self, _call: &Invocation) -> Result<Found, StageError> {
         self.courier.catalogue.current().await;
-        let (found, reported) = join(self.look_after(), self.report.run()).await;
+        let (found, reported, checked) =
+            join3(self.look_after(), self.report.run(), self.have_google_checked()).await;
+        if let Err(error) = checked {
+            tracing::warn!(%error, "Google could not be checked");
+        }
         // What is owed matters more than that it is told.
         if let Err(error) = reported {
             tracing::warn!(%error, "the status could not be reported");
         }
         found
+    }
+
+    /// By the clock: a minute that is missed or comes twice does no harm.
+    async fn have_google_checked(&self) -> Result<(), StageError> {
+        if !self.clock.now().minute().is_multiple_of(CHECK_MINUTES) {
+            return Ok(());
+        }
+        self.send(QueueName::ImagenJobs, vec![outgoing(&ToImagen::Check)?]).await
     }
 
     async fn look_after(&self) -> Result<Found, StageError> {

@@ -102,6 +102,7 @@ async fn every_event_reaches_its_stage_as_its_type() {
         ("imagen.resolve", "resolve"),
         ("imagen.cancel", "cancel"),
         ("imagen.republish", "republish"),
+        ("imagen.check", "check"),
         ("distributor.submitted", "gemini.batch.submitted"),
         ("distributor.processing", "gemini.batch.processing"),
         ("distributor.completed", "gemini.batch.completed"),

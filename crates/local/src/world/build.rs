@@ -26,7 +26,7 @@ use tryon_lambda::{
     RouterHandler,
 };
 use tryon_providers::{
-    google::{Connection, GeminiBatch, GeminiOnline, VertexPredict},
+    google::{Connection, GeminiBatch, GeminiOnline, SelfCheck, VertexPredict},
     replicate::ReplicateClient,
 };
 use tryon_sandbox::Sandbox;
@@ -266,7 +266,8 @@ impl Parts {
                 (Backend::GeminiOnline, gemini),
                 (Backend::VertexPredict, predict),
             ]),
-            batch: Arc::new(GeminiBatch::new(google, objects(), batch_auth)),
+            batch: Arc::new(GeminiBatch::new(google.clone(), objects(), batch_auth)),
+            google: Arc::new(SelfCheck { connection: google, host, batch_auth }),
         }
     }
 

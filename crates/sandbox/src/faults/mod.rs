@@ -195,6 +195,9 @@ pub enum Fault {
         #[serde(default)]
         retry_after_seconds: Option<u64>,
     },
+    /// Calls to Google: an error status with this reason, as machines read it, such as
+    /// `SERVICE_DISABLED`.
+    Refuse { code: u16, reason: String },
     /// Calls: no connection, nothing received. On a port the connection closes without an answer.
     RefuseConnection,
     /// Calls: carried out and billed, but no answer.
@@ -266,6 +269,10 @@ impl Fault {
         Self::Status { code, retry_after_seconds: None }
     }
 
+    pub fn refuse(code: u16, reason: impl Into<String>) -> Self {
+        Self::Refuse { code, reason: reason.into() }
+    }
+
     /// A refusal for content, as it mostly arrives.
     pub fn refused() -> Self {
         Self::finish("IMAGE_SAFETY")
@@ -311,9 +318,12 @@ impl Fault {
     const fn strikes(&self, kind: CallKind) -> bool {
         use CallKind::{
             Create, Delivery, Download, List, Online, Prediction, PredictionGet, PredictionList,
-            Row,
+            Row, Token,
         };
         match self {
+            Self::Refuse { .. } => {
+                matches!(kind.provider(), Provider::Google) && !matches!(kind, Token | Row)
+            }
             Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => {
                 !matches!(kind, Row | Prediction)
             }

@@ -10,7 +10,7 @@ use tryon_core::{
 use tryon_lambda::{ImagenHandler, environment::Environment};
 use tryon_providers::{
     ReqwestTransport,
-    google::{Connection, GeminiBatch, GeminiOnline, VertexPredict},
+    google::{Connection, GeminiBatch, GeminiOnline, SelfCheck, VertexPredict},
 };
 
 use super::{BUCKET, EVENT_BUS, HEALTH_TABLE};
@@ -67,7 +67,8 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
     let catalogue = house.live_catalogue(&told.bucket);
     let attempts = house.attempts(told.tables);
     let stage = Imagen {
-        batch: Arc::new(GeminiBatch::new(google, objects.clone(), batch_auth)),
+        batch: Arc::new(GeminiBatch::new(google.clone(), objects.clone(), batch_auth)),
+        google: Arc::new(SelfCheck { connection: google, host: online, batch_auth }),
         online: BTreeMap::from([
             (Backend::GeminiOnline, gemini),
             (Backend::VertexPredict, predict),

@@ -1,6 +1,7 @@
 //! Buys pictures from Google: claims an attempt and its money, makes the one paying call, brings the
 //! pictures home, settles, and tells.
 
+mod check;
 mod fetch;
 mod health;
 mod jobs;
@@ -15,7 +16,7 @@ use super::{Buyer, Consumer, Invocation, Pulse, StageError, buyer::Purchase};
 use crate::{
     catalogue::Backend,
     messages::ToImagen,
-    ports::{BatchProvider, OnlineProvider},
+    ports::{BatchProvider, GoogleCheck, OnlineProvider},
 };
 
 /// The `imagen` stage.
@@ -25,6 +26,7 @@ pub struct Imagen {
     pub pulse: Pulse,
     pub online: BTreeMap<Backend, Arc<dyn OnlineProvider>>,
     pub batch: Arc<dyn BatchProvider>,
+    pub google: Arc<dyn GoogleCheck>,
 }
 
 #[async_trait]
@@ -56,6 +58,10 @@ impl Imagen {
             ToImagen::Resolve { attempt_id } => self.resolve(&attempt_id).await,
             ToImagen::Cancel { attempt_id, .. } => self.cancel(&attempt_id).await,
             ToImagen::Republish { attempt_id } => self.buyer.republish(&attempt_id).await,
+            ToImagen::Check => {
+                self.check().await;
+                Ok(())
+            }
         }
     }
 }
