@@ -18,7 +18,7 @@ use tryon_local::{
     google::Google,
     world::{World, WorldConfig},
 };
-use tryon_providers::google::{Auth, Host};
+use tryon_providers::google::{Auth, Host, ImageForm};
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, SandboxConfig, When};
 
 use crate::{
@@ -359,6 +359,24 @@ fn size(render: &Render) -> Option<Size> {
         RenderStatus::Succeeded { size, .. } => Some(size),
         _ => None,
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn vertex_is_told_in_its_newer_form() {
+    let google = Google { image_form: ImageForm::ResponseFormat, ..Google::default() };
+    let world = support::world_of(WorldConfig {
+        seed: 1,
+        settings: support::settings(),
+        sandbox: support::quick(1, Vec::new()),
+        google,
+        steps: &[Step::Gemini],
+        ..WorldConfig::default()
+    })
+    .await;
+    // Batches are the Developer API's, which knows the one form.
+    let renders = support::play(&world, &[body("online", ""), body("batch", "")]).await;
+    assert_eq!(support::succeeded(&renders), 2, "{renders:#?}");
+    support::check_calm(&world);
 }
 
 #[tokio::test(start_paused = true)]

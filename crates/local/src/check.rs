@@ -104,7 +104,8 @@ pub async fn credentials(google: &Google, settings: Settings, clock: Arc<dyn Clo
 fn self_check(google: &Google, settings: Settings, clock: Arc<dyn Clock>) -> Option<SelfCheck> {
     let way = google.way.clone()?;
     let settings = Arc::new(MemorySettings::new(settings));
-    let connection = Connection::new(way.transport, way.secrets, settings, clock);
+    let connection = Connection::new(way.transport, way.secrets, settings, clock)
+        .by_user_project(google.user_project.clone());
     Some(SelfCheck { connection, host: google.host, batch_auth: google.batch_auth })
 }
 

@@ -150,6 +150,12 @@ pub struct LiveGoogle {
     /// Live: where `:predict` models run
     #[arg(long, value_name = "REGION")]
     pub google_region: Option<String>,
+    /// Live: the project whose quota counts, in a header
+    #[arg(long, value_name = "PROJECT")]
+    pub google_user_project: Option<String>,
+    /// Live: how Vertex is told size and ratio
+    #[arg(long, value_enum)]
+    pub google_image_form: Option<FormArg>,
     /// Live: a base URL in place of Google's own hosts
     #[arg(long, value_name = "URL")]
     pub google_endpoint: Option<String>,
@@ -165,6 +171,12 @@ pub enum HostArg {
 pub enum AuthArg {
     Bearer,
     ApiKey,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormArg {
+    ImageConfig,
+    ResponseFormat,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ mod live;
 use std::sync::Arc;
 
 use tryon_core::ports::{HttpTransport, Secrets};
-use tryon_providers::google::{Auth, Host, Region};
+use tryon_providers::google::{Auth, Host, ImageForm, Region};
 
 pub use self::live::{live, settings};
 
@@ -20,6 +20,10 @@ pub struct Google {
     pub batch_auth: Auth,
     /// Where `:predict` models run.
     pub region: Region,
+    /// How Vertex is told which picture is wished for.
+    pub image_form: ImageForm,
+    /// Whose quota calls with a token are counted by.
+    pub user_project: Option<String>,
 }
 
 /// A way out of this process.

@@ -4,7 +4,7 @@ use tryon_aws::{QueueUrls, Tables, from_env_values};
 use tryon_core::{lane::LaneRules, money::Micros, ports::QueueName, settings::Settings};
 use tryon_lambda::environment::Environment;
 use tryon_postgres::{DatabaseConfig, TlsMode};
-use tryon_providers::google::{Auth, Host, Region};
+use tryon_providers::google::{Auth, Host, ImageForm, Region};
 
 /// What every function is told.
 pub(crate) struct Base {
@@ -112,6 +112,10 @@ pub(crate) struct GoogleAt {
     pub(crate) region: Region,
     /// In place of the service account's own.
     pub(crate) project: Option<String>,
+    pub(crate) user_project: Option<String>,
+    /// Of tokens; empty for those that both products document.
+    pub(crate) scopes: Vec<String>,
+    pub(crate) image_form: ImageForm,
 }
 
 pub(crate) fn google(env: &Environment) -> GoogleAt {
@@ -135,6 +139,16 @@ pub(crate) fn google(env: &Environment) -> GoogleAt {
         batch_auth: auth("GEMINI_BATCH_AUTH"),
         region: env.parse("VERTEX_REGION", Region::default(), "a region such as us-central1"),
         project: env.optional("GOOGLE_PROJECT").map(str::to_owned),
+        user_project: env.optional("GOOGLE_USER_PROJECT").map(str::to_owned),
+        scopes: env
+            .optional("GOOGLE_SCOPES")
+            .map(|scopes| scopes.split_whitespace().map(str::to_owned).collect())
+            .unwrap_or_default(),
+        image_form: env.parse(
+            "VERTEX_IMAGE_FORM",
+            ImageForm::default(),
+            "image-config or response-format",
+        ),
     }
 }
 
@@ -167,14 +181,22 @@ mod tests {
         let plain = read(&[("GOOGLE_PROJECT", "")]).unwrap();
         assert_eq!((plain.online, plain.batch_auth), (Host::Vertex, Auth::Bearer));
         assert_eq!((plain.region, plain.project), (Region::default(), None));
+        assert_eq!((plain.user_project, plain.scopes.len()), (None, 0));
+        assert_eq!(plain.image_form, ImageForm::ImageConfig);
         let told = read(&[
             ("GEMINI_ONLINE_HOST", "developer"),
             ("GEMINI_ONLINE_AUTH", "api-key"),
             ("VERTEX_REGION", "europe-west4"),
             ("GOOGLE_PROJECT", "shop"),
+            ("GOOGLE_USER_PROJECT", "payer"),
+            ("GOOGLE_SCOPES", " one  two "),
+            ("VERTEX_IMAGE_FORM", "response-format"),
         ])
         .unwrap();
         assert_eq!(told.online, Host::Developer(Auth::ApiKey));
+        assert_eq!(told.user_project.as_deref(), Some("payer"));
+        assert_eq!(told.scopes, ["one", "two"]);
+        assert_eq!(told.image_form, ImageForm::ResponseFormat);
         assert_eq!(
             (told.region.to_string(), told.project.as_deref()),
             ("europe-west4".to_owned(), Some("shop"))
@@ -187,6 +209,7 @@ mod tests {
             (&[("GEMINI_ONLINE_HOST", "aws")][..], "GEMINI_ONLINE_HOST: give vertex or developer"),
             (&[("GEMINI_ONLINE_AUTH", "api-key")], "GEMINI_ONLINE_AUTH: give bearer"),
             (&[("GEMINI_BATCH_AUTH", "key")], "GEMINI_BATCH_AUTH: give bearer or api-key"),
+            (&[("VERTEX_IMAGE_FORM", "new")], "VERTEX_IMAGE_FORM: give image-config"),
             (&[("VERTEX_REGION", "Mars!")], "VERTEX_REGION: give a region"),
         ] {
             let error = read(pairs).err().unwrap();

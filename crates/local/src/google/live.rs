@@ -7,10 +7,10 @@ use tryon_core::{
     settings::Settings,
 };
 use tryon_lambda::environment::Environment;
-use tryon_providers::google::{Auth, Host};
+use tryon_providers::google::{Auth, Host, ImageForm};
 
 use super::{Google, Way};
-use crate::cli::{AuthArg, HostArg, LiveGoogle};
+use crate::cli::{AuthArg, FormArg, HostArg, LiveGoogle};
 
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const API_KEY: &str = "GEMINI_API_KEY";
@@ -56,7 +56,12 @@ pub fn live(args: &LiveGoogle, environment: &Environment) -> Result<Google> {
         bail!("--google-region: give a region such as us-central1, or global, us or eu");
     };
     let way = Way { transport: transport()?, secrets: Arc::new(secrets) };
-    Ok(Google { way: Some(way), host, batch_auth: auth, region })
+    let image_form = match args.google_image_form {
+        None | Some(FormArg::ImageConfig) => ImageForm::ImageConfig,
+        Some(FormArg::ResponseFormat) => ImageForm::ResponseFormat,
+    };
+    let user_project = args.google_user_project.clone();
+    Ok(Google { way: Some(way), host, batch_auth: auth, region, image_form, user_project })
 }
 
 /// The knobs of a run that asks nothing but what the flags say.

@@ -250,13 +250,16 @@ impl Parts {
     }
 
     fn imagen(&self) -> Imagen {
-        let Google { way, host, batch_auth, region } = self.google.clone();
+        let Google { way, host, batch_auth, region, image_form, user_project } =
+            self.google.clone();
         let way = way.unwrap_or_else(|| self.to_sandbox());
         let google =
-            Connection::new(way.transport, way.secrets, self.settings.clone(), self.clock.clone());
+            Connection::new(way.transport, way.secrets, self.settings.clone(), self.clock.clone())
+                .by_user_project(user_project);
         let objects = || self.objects.clone();
-        let gemini: Arc<dyn OnlineProvider> =
-            Arc::new(GeminiOnline::new(google.clone(), objects(), host));
+        let gemini: Arc<dyn OnlineProvider> = Arc::new(
+            GeminiOnline::new(google.clone(), objects(), host).with_image_form(image_form),
+        );
         let predict: Arc<dyn OnlineProvider> =
             Arc::new(VertexPredict::new(google.clone(), objects(), region));
         Imagen {

@@ -19,6 +19,7 @@ use super::{
 use crate::errors::{Purpose, rejected, unreadable};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
 
 /// The ports that Google's backends need. Cheap to clone; clones share their token.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Connection {
     pub clock: Arc<dyn Clock>,
     /// Where Vertex bills, in place of the service account's own project.
     pub project: Option<String>,
+    /// Whose quota calls with a token are counted by, where Google must be told.
+    pub user_project: Option<String>,
 }
 
 /// Who we are, for one request.
@@ -53,12 +56,38 @@ impl Connection {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let tokens = TokenSource::new(transport.clone(), secrets.clone(), clock.clone(), &SCOPES);
-        Self { transport, tokens: Arc::new(tokens), secrets, settings, clock, project: None }
+        let (project, user_project) = (None, None);
+        Self {
+            transport,
+            tokens: Arc::new(tokens),
+            secrets,
+            settings,
+            clock,
+            project,
+            user_project,
+        }
     }
 
     #[must_use]
     pub fn in_project(self, project: Option<String>) -> Self {
         Self { project, ..self }
+    }
+
+    #[must_use]
+    pub fn by_user_project(self, user_project: Option<String>) -> Self {
+        Self { user_project, ..self }
+    }
+
+    /// Asks for tokens with these scopes, where some are named.
+    #[must_use]
+    pub fn with_scopes(self, scopes: &[String]) -> Self {
+        if scopes.is_empty() {
+            return self;
+        }
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        let (transport, secrets) = (self.transport.clone(), self.secrets.clone());
+        let tokens = TokenSource::new(transport, secrets, self.clock.clone(), &scopes);
+        Self { tokens: Arc::new(tokens), ..self }
     }
 
     /// The project that pays for a call on Vertex.
@@ -111,7 +140,8 @@ impl Connection {
         timeout: Duration,
         make: Make<'_>,
     ) -> Result<Result<Response<ByteStream>, Refusal>, CallError> {
-        let request = make(access).and_then(|request| access.sign(request));
+        let user_project = self.user_project.as_deref();
+        let request = make(access).and_then(|request| access.sign(request, user_project));
         let request = request.map_err(|error| {
             rejected(FailClass::Account, format!("a request could not be formed: {error}"))
         })?;
@@ -141,7 +171,14 @@ impl Connection {
 }
 
 impl Access {
-    fn sign(&self, mut request: Request<Body>) -> http::Result<Request<Body>> {
+    fn sign(
+        &self,
+        mut request: Request<Body>,
+        user_project: Option<&str>,
+    ) -> http::Result<Request<Body>> {
+        if let (Self::Token(_), Some(project)) = (self, user_project) {
+            request.headers_mut().insert(USER_PROJECT, HeaderValue::try_from(project)?);
+        }
         let (name, value) = match self {
             Self::Open => return Ok(request),
             Self::Token(token) => (AUTHORIZATION, format!("Bearer {}", token.access().reveal())),

@@ -26,6 +26,7 @@ pub use self::{
     key::{KeyError, ServiceAccountKey},
     online::GeminiOnline,
     predict::{Region, VertexPredict},
+    request::ImageForm,
     token::{Token, TokenError, TokenSource},
 };
 

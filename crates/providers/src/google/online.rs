@@ -11,8 +11,8 @@ use tryon_core::{
 };
 
 use super::{
-    Connection, DEVELOPER_URL, Host, VERTEX_URL, answer::Response, connection::Access, paying::pay,
-    pictures, request,
+    Connection, DEVELOPER_URL, Host, ImageForm, VERTEX_URL, answer::Response, connection::Access,
+    paying::pay, pictures, request,
 };
 use crate::{errors::rejected, url::encode};
 
@@ -22,11 +22,18 @@ pub struct GeminiOnline {
     connection: Connection,
     objects: Arc<dyn Objects>,
     host: Host,
+    form: ImageForm,
 }
 
 impl GeminiOnline {
     pub fn new(connection: Connection, objects: Arc<dyn Objects>, host: Host) -> Self {
-        Self { connection, objects, host }
+        Self { connection, objects, host, form: ImageForm::default() }
+    }
+
+    /// Tells Vertex in this form which picture is wished for.
+    #[must_use]
+    pub fn with_image_form(self, form: ImageForm) -> Self {
+        Self { form, ..self }
     }
 
     async fn base(&self) -> String {
@@ -61,7 +68,11 @@ impl OnlineProvider for GeminiOnline {
     async fn generate(&self, order: &RenderOrder, entry: &Entry) -> Result<Answer, CallError> {
         pictures::check(self.objects.as_ref(), order.request.pictures()).await?;
         let access = self.connection.access(self.host.auth()).await?;
-        let request = request::online(order, entry).map_err(|_| {
+        let form = match self.host {
+            Host::Vertex => self.form,
+            Host::Developer(_) => ImageForm::ImageConfig,
+        };
+        let request = request::online(order, entry, form).map_err(|_| {
             rejected(FailClass::Invalid, "the request could not be written as JSON")
         })?;
         let base = self.base().await;

@@ -80,17 +80,16 @@ impl Draft {
         about: Hash,
     ) -> Result<Order, ApiError> {
         self.check_fields(model, product)?;
-        let wish = &self.config.image_config;
-        let (size, factor) = match wish.image_size.as_deref().unwrap_or("1K") {
+        let (size, ratio) = self.wish();
+        let (size, factor) = match size.as_str() {
             "1K" => (Size::OneK, 1),
             "2K" => (Size::TwoK, 2),
             "4K" => (Size::FourK, 4),
             other => return Err(refused("imageSize", other, model)),
         };
         let price = model.price(size).ok_or_else(|| refused("imageSize", size.as_str(), model))?;
-        let ratio = wish.aspect_ratio.as_deref().unwrap_or("1:1");
         let (ratio, width, height) =
-            shape(ratio).ok_or_else(|| refused("aspectRatio", ratio, model))?;
+            shape(&ratio).ok_or_else(|| refused("aspectRatio", &ratio, model))?;
         let tokens = Tokens {
             text_in: (self.prompt.len() as u64).div_ceil(4),
             pictures_in: self.pictures.len() as u64 * u64::from(price.tokens_per_picture),
@@ -112,6 +111,36 @@ impl Draft {
             price: price.clone(),
             pictures: self.pictures.clone(),
         })
+    }
+
+    /// The size and the ratio that are wished for, in whichever form.
+    fn wish(&self) -> (String, String) {
+        let formats = &self.config.response_format;
+        let image = formats.first().map_or(&self.config.image_config, |format| &format.image);
+        let (size, ratio) = (image.image_size.as_deref(), image.aspect_ratio.as_deref());
+        if formats.is_empty() {
+            return (size.unwrap_or("1K").to_owned(), ratio.unwrap_or("1:1").to_owned());
+        }
+        let size = match size.unwrap_or("IMAGE_SIZE_ONE_K") {
+            "IMAGE_SIZE_ONE_K" => "1K",
+            "IMAGE_SIZE_TWO_K" => "2K",
+            "IMAGE_SIZE_FOUR_K" => "4K",
+            other => other,
+        };
+        let number = |word: &str| match word {
+            "ONE" => "1",
+            "TWO" => "2",
+            "THREE" => "3",
+            "FOUR" => "4",
+            "FIVE" => "5",
+            "NINE" => "9",
+            "SIXTEEN" => "16",
+            _ => "?",
+        };
+        let words = ratio.unwrap_or("ASPECT_RATIO_ONE_BY_ONE").strip_prefix("ASPECT_RATIO_");
+        let sides = words.and_then(|words| words.split_once("_BY_"));
+        let (wide, high) = sides.unwrap_or_default();
+        (size.to_owned(), format!("{}:{}", number(wide), number(high)))
     }
 
     fn check_fields(&self, model: &Model, product: Product) -> Result<(), ApiError> {
@@ -139,6 +168,7 @@ impl Draft {
         let vertex_only = image.person_generation.is_some()
             || image.prominent_people.is_some()
             || image.image_output_options.is_some()
+            || !config.response_format.is_empty()
             || !self.labels.is_empty();
         if product == Product::Developer && vertex_only {
             let message = "Only aspectRatio and imageSize, and no labels, are known here.";

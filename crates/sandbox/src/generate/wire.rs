@@ -67,6 +67,9 @@ pub(super) struct GenerationConfig {
     pub(super) response_modalities: Option<Vec<String>>,
     #[serde(alias = "image_config")]
     pub(super) image_config: ImageConfig,
+    /// Vertex only.
+    #[serde(alias = "response_format")]
+    pub(super) response_format: Vec<ResponseFormat>,
     #[serde(alias = "thinking_config")]
     pub(super) thinking_config: ThinkingConfig,
     #[serde(alias = "max_output_tokens")]
@@ -98,6 +101,12 @@ pub(super) struct ImageConfig {
     pub(super) prominent_people: Option<String>,
     #[serde(alias = "image_output_options")]
     pub(super) image_output_options: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResponseFormat {
+    pub(super) image: ImageConfig,
 }
 
 #[derive(Debug, Default, Deserialize)]

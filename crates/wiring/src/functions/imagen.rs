@@ -52,16 +52,20 @@ pub async fn imagen() -> Result<ImagenHandler, WiringError> {
     let house = House::new("imagen", told.base).await?;
     let (queues, bus) = (house.queues(told.queues), house.bus(told.bus));
     let objects = house.objects(&told.bucket);
-    let GoogleAt { online, batch_auth, region, project } = told.google;
+    let GoogleAt { online, batch_auth, region, project, user_project, scopes, image_form } =
+        told.google;
     let google = Connection::new(
         Arc::new(ReqwestTransport::late()),
         Arc::new(house.secrets()),
         house.settings.clone(),
         house.clock.clone(),
     )
-    .in_project(project);
-    let gemini: Arc<dyn OnlineProvider> =
-        Arc::new(GeminiOnline::new(google.clone(), objects.clone(), online));
+    .in_project(project)
+    .by_user_project(user_project)
+    .with_scopes(&scopes);
+    let gemini: Arc<dyn OnlineProvider> = Arc::new(
+        GeminiOnline::new(google.clone(), objects.clone(), online).with_image_form(image_form),
+    );
     let predict: Arc<dyn OnlineProvider> =
         Arc::new(VertexPredict::new(google.clone(), objects.clone(), region));
     let catalogue = house.live_catalogue(&told.bucket);

@@ -48,6 +48,31 @@ async fn the_call_on_the_developer_api() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_nobody_confirmed_is_sent_where_it_is_asked_for() {
+    let script = Script::new([Play::json(200, &answer_json()), Play::json(200, &answer_json())]);
+    let connection = script.connection().by_user_project(Some("payer".to_owned()));
+    let provider = GeminiOnline::new(connection.clone(), Arc::new(inputs()), Host::Vertex)
+        .with_image_form(ImageForm::ResponseFormat);
+    provider.generate(&order("r-1"), &entry()).await.unwrap();
+    // The Developer API knows one form, and an API key has a project of its own.
+    let provider = GeminiOnline::new(connection, Arc::new(inputs()), Host::Developer(Auth::ApiKey))
+        .with_image_form(ImageForm::ResponseFormat);
+    provider.generate(&order("r-1"), &entry()).await.unwrap();
+    let config = |n: usize| {
+        let body: serde_json::Value = serde_json::from_slice(&script.sent()[n].body).unwrap();
+        body["generationConfig"].clone()
+    };
+    let image =
+        json!({"aspectRatio": "ASPECT_RATIO_THREE_BY_FOUR", "imageSize": "IMAGE_SIZE_ONE_K"});
+    assert_eq!(config(0)["responseFormat"], json!([{ "image": image }]));
+    assert!(config(0).get("imageConfig").is_none());
+    assert!(config(1).get("responseFormat").is_none() && config(1).get("imageConfig").is_some());
+    let projects: Vec<_> =
+        script.sent().iter().map(|s| s.header("x-goog-user-project").map(str::to_owned)).collect();
+    assert_eq!(projects, [Some("payer".to_owned()), None]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn preparing_fetches_the_token() {
     let script = Script::new([Play::json(200, &answer_json())]);
     let provider = vertex(&script, inputs());
