@@ -64,15 +64,15 @@ impl Operation {
     }
 
     pub(super) fn phase(&self) -> JobPhase {
-        let error = self.error.as_ref().map(RpcStatus::class);
+        let error = self.failure().map(RpcStatus::class);
         match (self.state(), error) {
             ("EXPIRED", _) => self.stopped(FailClass::Provider),
             ("CANCELLED", _) | (_, Some(FailClass::Cancelled)) => {
                 self.stopped(FailClass::Cancelled)
             }
-            (_, Some(class)) => JobPhase::Failed(class),
+            (_, Some(class)) => self.failed(class),
             ("SUCCEEDED" | "PARTIALLY_SUCCEEDED", None) => self.succeeded(),
-            ("FAILED", None) => JobPhase::Failed(FailClass::Provider),
+            ("FAILED", None) => self.failed(FailClass::Provider),
             // The state is missing, or newer than this release, but there is no going back from done.
             _ if self.done => self.succeeded(),
             ("" | "UNSPECIFIED" | "PENDING" | "QUEUED", None) => JobPhase::Pending,
@@ -84,8 +84,16 @@ impl Operation {
     /// Whether anything in it says so.
     #[cfg(feature = "fuzzing")]
     pub(super) fn may_have_succeeded(&self) -> bool {
-        let told = matches!(self.state(), "SUCCEEDED" | "PARTIALLY_SUCCEEDED");
-        self.error.is_none() && (told || self.done)
+        self.failure().is_none() && (self.says_succeeded() || self.done)
+    }
+
+    fn says_succeeded(&self) -> bool {
+        matches!(self.state(), "SUCCEEDED" | "PARTIALLY_SUCCEEDED")
+    }
+
+    /// What went wrong. Code 0 is the one for success, which the state has to confirm.
+    fn failure(&self) -> Option<&RpcStatus> {
+        self.error.as_ref().filter(|error| error.code != 0 || !self.says_succeeded())
     }
 
     /// Whether done or about to be: results that are not named yet are asked for again.
@@ -97,10 +105,21 @@ impl Operation {
         JobPhase::Succeeded { results }
     }
 
+    /// A job that failed did nothing, unless it says that it did.
+    fn failed(&self, class: FailClass) -> JobPhase {
+        if self.results().is_none() && self.rows_done().unwrap_or_default() == 0 {
+            return JobPhase::Failed(class);
+        }
+        self.stopped(class)
+    }
+
     fn stopped(&self, class: FailClass) -> JobPhase {
-        let stats = self.metadata.as_ref().and_then(|metadata| metadata.batch_stats.as_ref());
-        let done = stats.map(|stats| stats.successful_request_count);
-        JobPhase::Stopped { class, done, results: self.results() }
+        JobPhase::Stopped { class, done: self.rows_done(), results: self.results() }
+    }
+
+    fn rows_done(&self) -> Option<u64> {
+        let stats = self.metadata.as_ref()?.batch_stats.as_ref();
+        stats.map(|stats| stats.successful_request_count)
     }
 
     fn results(&self) -> Option<String> {
@@ -202,6 +221,46 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_failed_with_rows_done_hands_them_out() {
+        let file = "files/batch-b";
+        let counts = json!({"requestCount": "50", "successfulRequestCount": "49"});
+        let output = json!({"responsesFile": file});
+        let state = "BATCH_STATE_FAILED";
+        for (error, class) in [(None, FailClass::Provider), (Some(7), FailClass::Account)] {
+            let of = |metadata: Value| match error {
+                Some(code) => json!({"done": true, "metadata": metadata, "error": {"code": code}}),
+                None => json!({"done": true, "metadata": metadata}),
+            };
+            let told = |done, results: Option<&str>| JobPhase::Stopped {
+                class,
+                done,
+                results: results.map(str::to_owned),
+            };
+            let all = of(json!({"state": state, "batchStats": counts, "output": output}));
+            assert_eq!(phase(&all), told(Some(49), Some(file)));
+            let billed = of(json!({"state": state, "batchStats": counts}));
+            assert_eq!(phase(&billed), told(Some(49), None));
+            let named = of(json!({"state": state, "output": output}));
+            assert_eq!(phase(&named), told(None, Some(file)));
+            let none = of(json!({"state": state, "batchStats": {"requestCount": "50"}}));
+            assert_eq!(phase(&none), JobPhase::Failed(class));
+        }
+    }
+
+    #[test]
+    fn code_0_is_no_error() {
+        let output = json!({"responsesFile": "files/batch-b"});
+        let metadata = json!({"state": "BATCH_STATE_SUCCEEDED", "output": output});
+        for error in [json!({}), json!({"code": 0})] {
+            let job = json!({"done": true, "metadata": metadata, "error": error});
+            let results = Some("files/batch-b".to_owned());
+            assert_eq!(phase(&job), JobPhase::Succeeded { results });
+        }
+        let words = json!({"done": true, "error": {"message": "words"}});
+        assert_eq!(phase(&words), JobPhase::Failed(FailClass::Provider));
+    }
+
+    #[test]
     fn both_spellings() {
         for prefix in ["BATCH_STATE_", "JOB_STATE_"] {
             let of = |state| in_state(&format!("{prefix}{state}"));
@@ -288,7 +347,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(body: Vec<u8>, state in "[A-Z_]{0,20}", code: u64, done: bool) {
+        fn any_bytes_are_survived(body: Vec<u8>, state in "[A-Z_]{0,20}", code in 1..u64::MAX, done: bool) {
             prop_assert!(Operation::parse(&body).is_none_or(|o| o.job().is_none()));
             let json = json!({"done": done, "metadata": {"state": state}, "error": {"code": code}});
             let ended = !matches!(phase(&json), JobPhase::Pending | JobPhase::Running);
