@@ -13,6 +13,9 @@ use tryon_core::{
 
 use crate::read::{BASE64, count, enum_word};
 
+/// More tokens than any model reads or writes at once: a count beyond is none.
+const MOST_TOKENS: u64 = 10_000_000;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Response<'a> {
@@ -170,7 +173,9 @@ impl UsageMetadata {
             image,
             text: self.thoughts_token_count.saturating_add(output.saturating_sub(image)),
         };
-        (usage.input > 0 && (usage.image > 0 || !drawn)).then_some(usage)
+        let most = usage.input.max(usage.image).max(usage.text);
+        let told = usage.input > 0 && (usage.image > 0 || !drawn);
+        (told && most <= MOST_TOKENS).then_some(usage)
     }
 }
 

@@ -144,6 +144,21 @@ fn usage_in_every_form() {
 }
 
 #[test]
+fn a_count_beyond_all_bounds_is_no_truth_to_bill_by() {
+    // One of these would be the day's whole budget, and more than a ledger can add up.
+    for (name, huge) in [
+        ("promptTokenCount", json!(u64::MAX)),
+        ("candidatesTokenCount", json!("9223372036854775807")),
+        ("thoughtsTokenCount", json!(10_000_001)),
+        ("candidatesTokensDetails", json!([{"modality": "IMAGE", "tokenCount": u64::MAX}])),
+    ] {
+        let mut json = answer_json();
+        json["usageMetadata"][name] = huge;
+        assert_eq!(answer(&json).usage, None, "{name}");
+    }
+}
+
+#[test]
 fn a_refusal_is_billed_for_its_input() {
     let json = json!({"promptFeedback": {"blockReason": "SAFETY"},
                       "usageMetadata": {"promptTokenCount": 2_440}});
