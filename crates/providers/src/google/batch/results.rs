@@ -24,6 +24,8 @@ use crate::{errors::Purpose, google::answer::Response};
 
 /// The longest row that is read, in bytes; a 4K picture takes about 10 MB in base64.
 const LONGEST: usize = 64 << 20;
+/// What some writers begin a UTF-8 file with. It is no part of the first row.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -147,6 +149,7 @@ fn row(line: &Line) -> Option<ResultRow> {
     let Line::Whole(line) = line else {
         return Some(unreadable());
     };
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     if line.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
@@ -258,6 +261,12 @@ mod tests {
     #[test]
     fn one_bad_row_costs_no_other() {
         assert_eq!(told(pieces(file().as_bytes(), 1_000, false)), expected());
+    }
+
+    #[test]
+    fn a_mark_before_the_first_row_and_line_ends_of_two_bytes_cost_none() {
+        let file = format!("\u{feff}{}\r\n", file().replace('\n', "\r\n"));
+        assert_eq!(told(pieces(file.as_bytes(), 1_000, false)), expected());
     }
 
     #[test]
