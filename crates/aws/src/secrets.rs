@@ -98,7 +98,9 @@ impl ParameterSecrets {
             PortError::Broken(text) | PortError::Unavailable(text) => PortError::Unavailable(text),
         })?;
         let text = found.parameter().and_then(|parameter| parameter.value());
-        text.map(Secret::new).ok_or_else(|| PortError::Unavailable(format!("{call}: no value")))
+        // Who stores a file stores the end of its last line, too.
+        text.map(|text| Secret::new(text.trim()))
+            .ok_or_else(|| PortError::Unavailable(format!("{call}: no value")))
     }
 }
 

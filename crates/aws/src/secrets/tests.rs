@@ -39,6 +39,13 @@ async fn each_secret_has_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_that_was_stored_from_a_file_is_that_secret() {
+    let wire = Wire::of([holds(" AQ.key\r\n")]);
+    let secret = source(&wire).secret(SecretName::ApiKey, false).await.unwrap();
+    assert_eq!(secret.reveal(), "AQ.key");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crowd_makes_one_call_and_rotation_needs_no_restart() {
     let mut version = 0;
     let wire = Wire::new(move |_| {
