@@ -2,18 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::json;
 use tryon_core::{
     catalogue::{Backend, Catalogue},
     chain::Step,
     memory::{Call, Rates},
-    ports::ProviderHealth,
+    picture::Mime,
+    ports::{Objects, ProviderHealth},
     routing::Route,
     settings::Settings,
-    vitals::{Gate, Vitals},
+    vitals::{Gate, Tally, Vitals},
 };
-use tryon_local::world::WorldConfig;
+use tryon_local::{
+    arrivals::{CANNED_PHOTO, PERSON},
+    world::WorldConfig,
+};
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
 
 use crate::{
@@ -71,6 +76,34 @@ async fn an_outage_of_our_own_is_not_google_s() {
     world.serve_until(script).await.unwrap();
     assert_eq!(support::succeeded(&support::renders(&world)), 20);
     support::check_calm(&world);
+}
+
+/// A picture that is gone is no answer of Google's.
+#[tokio::test(start_paused = true)]
+async fn a_render_that_cannot_be_asked_for_leaves_its_turn_to_try() {
+    for (lane, backend) in [("online", ONLINE), ("batch", Backend::GeminiBatch)] {
+        let settings = Settings { max_batch_size: 1, ..support::settings() };
+        let world = support::world(1, settings, vec![]).await;
+        let script = async {
+            open(&world, backend, TimeDelta::seconds(60)).await;
+            support::accept(&world, &body(lane, ""), "key").await;
+            world.clock.sleep(Duration::from_secs(10)).await;
+            world.objects.remove(PERSON);
+            support::settle(&world, 1).await;
+            let now = world.clock.now();
+            let vitals = world.health.read(backend, now).await?;
+            assert_eq!(vitals.gate(now), Gate::HalfOpen, "{lane}");
+            assert_eq!(vitals.within(10, now), Tally::default(), "{lane}");
+            world.objects.put(PERSON, Bytes::from_static(CANNED_PHOTO), Mime::Jpeg).await?;
+            support::accept(&world, &body(lane, ""), "another").await;
+            support::settle(&world, 2).await;
+            assert_eq!(gate(&world, backend).await, Gate::Closed, "{lane}");
+            Ok(())
+        };
+        world.serve_until(script).await.unwrap();
+        assert_eq!(support::succeeded(&support::renders(&world)), 1, "{lane}");
+        support::check_calm(&world);
+    }
 }
 
 #[tokio::test(start_paused = true)]

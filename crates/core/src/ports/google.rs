@@ -43,6 +43,10 @@ pub enum CallError {
     /// Sent, and no telling whether it was carried out.
     #[error("outcome unknown: {0}")]
     Unknown(String),
+    /// Nothing was sent, since no request can be made of the render as it is: an input picture is
+    /// missing, say. It says nothing of the provider.
+    #[error("cannot be asked for: {0}")]
+    Unfit(String),
     /// Refused for good: the class says whose fault it is. Nothing was bought.
     #[error("refused ({class:?}): {reason}")]
     Rejected { class: FailClass, reason: String },

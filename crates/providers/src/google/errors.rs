@@ -147,6 +147,7 @@ mod tests {
         match error {
             CallError::NotCreated { .. } => "not created",
             CallError::Unknown(_) => "unknown",
+            CallError::Unfit(_) => "unfit",
             CallError::Rejected { class: FailClass::Account, .. } => "account",
             CallError::Rejected { class: FailClass::Invalid, .. } => "invalid",
             CallError::Rejected { class: FailClass::Retired, .. } => "retired",

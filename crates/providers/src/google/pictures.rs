@@ -2,12 +2,11 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tryon_core::{
-    outcome::FailClass,
     picture::PictureRef,
     ports::{CallError, Objects, PortError},
 };
 
-use crate::errors::{ours_away, rejected};
+use crate::errors::ours_away;
 
 /// How many pictures are looked up at once.
 const AT_ONCE: usize = 16;
@@ -24,7 +23,7 @@ pub(super) async fn check(
 
 /// The `n`-th picture; its key may name a customer and stays out of reasons.
 async fn look(objects: &dyn Objects, picture: &PictureRef, n: u32) -> Result<(), CallError> {
-    let wrong = |what: &str| rejected(FailClass::Invalid, format!("input picture {n}: {what}"));
+    let wrong = |what: &str| CallError::Unfit(format!("input picture {n}: {what}"));
     match objects.peek(&picture.key, 0).await {
         Ok(Some(look)) if look.bytes == picture.bytes => Ok(()),
         Ok(Some(_)) => Err(wrong("another length than expected")),

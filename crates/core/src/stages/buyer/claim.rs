@@ -274,6 +274,7 @@ impl Buyer {
                 let held = self.commit(attempt.held(self.clock.now())).await?;
                 self.tell(held).await
             }
+            CallError::Unfit(_) => self.settle_all(attempt, FailClass::Invalid).await,
             CallError::Rejected { class, .. } => {
                 if class == FailClass::Retired {
                     self.tell_retired(&attempt);

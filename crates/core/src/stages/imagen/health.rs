@@ -93,19 +93,37 @@ impl Imagen {
         error: CallError,
     ) -> Result<(), StageError> {
         let again = self.again(&attempt).await;
-        if matches!(error, CallError::NotCreated { ours: true, .. }) {
-            return self.buyer.not_answered(attempt, purchase, error, again).await;
-        }
         let sign = match &error {
-            CallError::NotCreated { .. } if attempt.busy + 1 < TRIES && again == Again::Soon => {
-                Sign::Busy
+            CallError::NotCreated { ours: true, .. } => None,
+            CallError::Unfit(_) => {
+                self.leave_to_another(&attempt).await;
+                None
             }
-            error => self.sign_of_error(&attempt, error),
+            CallError::NotCreated { .. } if attempt.busy + 1 < TRIES && again == Again::Soon => {
+                Some(Sign::Busy)
+            }
+            CallError::NotCreated { .. } | CallError::Unknown(_) => Some(Sign::Failed),
+            CallError::Rejected { class, .. } => Some(self.sign_of_class(&attempt, *class)),
         };
         let caller = Caller::of(&attempt);
         let throttled = matches!(error, CallError::NotCreated { .. });
         let go_on = self.buyer.not_answered(attempt, purchase, error, again);
-        join(go_on, self.count(caller, sign, throttled)).await.0
+        let counted = async {
+            if let Some(sign) = sign {
+                self.count(caller, sign, throttled).await;
+            }
+        };
+        join(go_on, counted).await.0
+    }
+
+    /// Should one of these renders be the one that tries, it cannot.
+    async fn leave_to_another(&self, attempt: &Attempt) {
+        if self.is_well(attempt.backend).await {
+            return;
+        }
+        for share in &attempt.shares {
+            self.pulse.give_back(attempt.backend, &share.render_id).await;
+        }
     }
 
     /// Whether a call from which nothing came is made again soon: a few times at most, and only while
@@ -139,13 +157,6 @@ impl Imagen {
             retries: u64::from(repeats),
         };
         self.pulse.record(backend, renders.iter(), tally, sign).await;
-    }
-
-    pub(super) fn sign_of_error(&self, attempt: &Attempt, error: &CallError) -> Sign {
-        match error {
-            CallError::NotCreated { .. } | CallError::Unknown(_) => Sign::Failed,
-            CallError::Rejected { class, .. } => self.sign_of_class(attempt, *class),
-        }
     }
 
     /// What a finished job says: as long as one row was answered, the backend works. Rows that were

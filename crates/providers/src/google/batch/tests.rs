@@ -105,7 +105,7 @@ async fn an_upload_that_fails_buys_nothing() {
     let script = Script::new([]);
     let missing = batch(&script, inputs().without("in/p"));
     let error = missing.upload(&attempt(), &[(&order, &entry)]).await.unwrap_err();
-    assert!(matches!(error, CallError::Rejected { class: FailClass::Invalid, .. }), "{error}");
+    assert!(matches!(error, CallError::Unfit(_)), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

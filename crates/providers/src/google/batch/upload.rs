@@ -49,7 +49,7 @@ async fn incomplete(
         .map(|(order, _)| async {
             match pictures::check(batch.objects.as_ref(), order.request.pictures()).await {
                 Ok(()) => Ok(None),
-                Err(CallError::Rejected { .. }) => Ok(Some(order.render_id.clone())),
+                Err(CallError::Unfit(_)) => Ok(Some(order.render_id.clone())),
                 Err(error) => Err(error),
             }
         })
@@ -65,7 +65,7 @@ pub(super) async fn upload(
 ) -> Result<Uploaded, CallError> {
     let left_out = incomplete(batch, rows).await?;
     if left_out.len() == rows.len() {
-        return Err(rejected(FailClass::Invalid, "every row lacks an input picture"));
+        return Err(CallError::Unfit("every row lacks an input picture".to_owned()));
     }
     let mut segments = Segments::default();
     for (order, entry) in rows.iter().filter(|(o, _)| !left_out.contains(&o.render_id)) {

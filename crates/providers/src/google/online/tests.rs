@@ -150,12 +150,12 @@ async fn nothing_is_sent_half() {
         (inputs().with("in/b", b"another"), true),
         (inputs().breaking("in/a"), false),
     ];
-    for (objects, invalid) in cases {
+    for (objects, unfit) in cases {
         let script = Script::new([]);
         let error = vertex(&script, objects).generate(&order("r-1"), &entry()).await.unwrap_err();
         match error {
-            CallError::Rejected { class: FailClass::Invalid, .. } => assert!(invalid),
-            CallError::NotCreated { .. } => assert!(!invalid),
+            CallError::Unfit(_) => assert!(unfit),
+            CallError::NotCreated { .. } => assert!(!unfit),
             error => panic!("{error}"),
         }
         assert!(script.sent().is_empty());

@@ -17,15 +17,15 @@ const RATIOS: [&str; 5] = ["1:1", "9:16", "16:9", "3:4", "4:3"];
 
 pub(super) fn body(order: &RenderOrder, entry: &Entry) -> Result<Segments, CallError> {
     let request = &order.request;
-    let invalid = |reason: &str| rejected(FailClass::Invalid, reason);
+    let unfit = |reason: &str| CallError::Unfit(reason.to_owned());
     if request.pictures().any(|picture| picture.mime == Mime::Webp) {
-        return Err(invalid("the model takes JPEG and PNG pictures alone"));
+        return Err(unfit("the model takes JPEG and PNG pictures alone"));
     }
     let mut body = Segments::default();
     match entry.predict {
         Some(Predict::TryOn) => {
             let [garment] = request.garments.as_slice() else {
-                return Err(invalid("the model takes one garment"));
+                return Err(unfit("the model takes one garment"));
             };
             body.text(r#"{"instances":[{"personImage":{"image":"#);
             image(&mut body, &request.person.photo);
@@ -56,7 +56,7 @@ pub(super) fn body(order: &RenderOrder, entry: &Entry) -> Result<Segments, CallE
             body.text(r#"]}],"parameters":"#);
             body.text(&parameters(Some(request.aspect_ratio.as_str()))?);
         }
-        None => return Err(invalid("the catalogue does not say how the model is asked")),
+        None => return Err(unfit("the catalogue does not say how the model is asked")),
     }
     body.text("}");
     Ok(body)

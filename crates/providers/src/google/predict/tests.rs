@@ -70,7 +70,7 @@ async fn what_the_model_cannot_take_is_not_sent() {
     webp.request.person.photo.mime = Mime::Webp;
     for order in [order("r-1"), webp] {
         let error = provider.generate(&order, &try_on()).await.unwrap_err();
-        assert!(matches!(error, CallError::Rejected { class: FailClass::Invalid, .. }), "{error}");
+        assert!(matches!(error, CallError::Unfit(_)), "{error}");
     }
     assert!(script.sent().is_empty());
 }
