@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     Purchase,
     /// Costs nothing and may be repeated.
     Free,
+    /// Costs nothing, and belongs to something that can be begun anew where it is not taken.
+    Part,
 }
 
 impl Purpose {
@@ -21,7 +23,7 @@ impl Purpose {
     pub(crate) fn lost(self, reason: impl Into<String>) -> CallError {
         match self {
             Self::Purchase => CallError::Unknown(reason.into()),
-            Self::Free => not_created(reason, None),
+            Self::Free | Self::Part => not_created(reason, None),
         }
     }
 
@@ -63,7 +65,7 @@ mod tests {
     fn what_the_transport_means() {
         let refused = TransportError::NotConnected("refused".to_owned());
         let silent = TransportError::NoAnswer("timeout".to_owned());
-        for purpose in [Purpose::Purchase, Purpose::Free] {
+        for purpose in [Purpose::Purchase, Purpose::Free, Purpose::Part] {
             assert!(matches!(purpose.transport(&refused), CallError::NotCreated { .. }));
         }
         assert!(matches!(Purpose::Purchase.transport(&silent), CallError::Unknown(_)));

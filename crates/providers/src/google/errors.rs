@@ -78,6 +78,8 @@ impl Refusal {
             400 if self.doubts_credentials() => rejected(FailClass::Account, told("")),
             401 => rejected(FailClass::Account, told("the credentials are refused")),
             403 => rejected(FailClass::Account, told("check permissions and billing")),
+            // Such as an upload that has run out, or has got elsewhere: no fault of what is sent.
+            400..500 if purpose == Purpose::Part => not_created(told("begun anew"), None),
             404 if purpose == Purpose::Purchase => {
                 rejected(FailClass::Retired, told("the model is not there, or no longer"))
             }

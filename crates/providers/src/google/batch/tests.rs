@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tryon_core::ports::{JobPhase, RowAnswer, TransportError};
 
-use super::*;
+use super::{upload::CHUNK, *};
 use crate::{
     google::testing::{FakeObjects, FakeSecrets, answer_json, entry, inputs},
     testing::{Play, Script, Sent, order},
@@ -70,6 +70,80 @@ async fn a_large_file_goes_in_chunks() {
     assert!(serde_json::from_slice::<Value>(&whole).is_ok());
 }
 
+/// A chunk is sent four times, and asked after in between.
+fn until_given_up(play: &dyn Fn() -> Play) -> Vec<Play> {
+    (0..7).map(|_| play()).collect()
+}
+
+/// An upload of two chunks, in which the first goes as `plays` say; what was sent from then on.
+async fn sent_of_two_chunks(plays: Vec<Play>) -> (Result<Uploaded, CallError>, Vec<Sent>) {
+    const MIB: usize = 1 << 20;
+    let plays = [started(UPLOAD)].into_iter().chain(plays).chain([finished()]);
+    let script = Script::new(plays);
+    let objects = inputs().with("in/p", &vec![7; 7 * MIB]);
+    let mut order = order("r-1");
+    order.request.person.photo.bytes = 7 * MIB as u64;
+    let entry = entry();
+    let result = batch(&script, objects).upload(&attempt(), &[(&order, &entry)]).await;
+    (result, script.sent()[1..].to_vec())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_goes_on_from_what_has_arrived() {
+    let silent = || Play::fails(TransportError::NoAnswer("reset".to_owned()));
+    let arrived = |bytes: usize| {
+        Play::text(200, "").header("x-goog-upload-size-received", &bytes.to_string())
+    };
+    let taken = || Play::text(200, "");
+    let cases = [
+        // Nothing of it, some of it, and all of it but for the answer.
+        vec![silent(), arrived(0), taken()],
+        vec![Play::text(503, ""), arrived(1_000), taken()],
+        vec![silent(), arrived(CHUNK)],
+        // Who cannot be asked is sent the same once more.
+        vec![Play::text(500, ""), Play::text(503, ""), taken()],
+    ];
+    for plays in cases {
+        let shown = format!("{plays:?}");
+        let (result, sent) = sent_of_two_chunks(plays).await;
+        assert_eq!(result.unwrap().file, "files/abc", "{shown}");
+        // What arrived, put together by its offsets, is the file.
+        let mut file = Vec::new();
+        for sent in &sent {
+            if let Some(offset) = sent.header("x-goog-upload-offset") {
+                file.truncate(offset.parse().unwrap());
+                file.extend_from_slice(&sent.body);
+            }
+        }
+        assert!(serde_json::from_slice::<Value>(&file).is_ok(), "{shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_is_not_taken_on_is_no_fault_of_its_renders() {
+    let elsewhere = Play::text(200, "").header("x-goog-upload-size-received", "99999999");
+    let cases = [
+        // The upload has run out, or begins elsewhere.
+        until_given_up(&|| Play::text(404, "")),
+        until_given_up(&|| Play::text(410, "")),
+        until_given_up(&|| Play::text(400, "")),
+        vec![Play::text(503, ""), elsewhere],
+    ];
+    for plays in cases {
+        let shown = format!("{plays:?}");
+        let (result, _) = sent_of_two_chunks(plays).await;
+        let error = result.unwrap_err();
+        assert!(matches!(error, CallError::NotCreated { .. }), "{shown}: {error}");
+    }
+    // Who keeps us waiting is not waited for again.
+    let silent = Play::fails(TransportError::NoAnswer("timeout".to_owned())).after(60);
+    let (result, sent) = sent_of_two_chunks(vec![silent]).await;
+    assert!(matches!(result, Err(CallError::NotCreated { .. })) && sent.len() == 1);
+    let (result, _) = sent_of_two_chunks(vec![Play::text(403, "")]).await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, CallError::Rejected { class: FailClass::Account, .. }), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn strangers_see_no_credentials() {
     let script = Script::new([started("https://storage.example/u-1"), finished()]);
@@ -83,11 +157,14 @@ async fn strangers_see_no_credentials() {
 #[tokio::test(start_paused = true)]
 async fn an_upload_that_fails_buys_nothing() {
     let silent = || Play::fails(TransportError::NoAnswer("reset".to_owned()));
+    let and_then = |play: &dyn Fn() -> Play| {
+        [started(UPLOAD)].into_iter().chain(until_given_up(play)).collect()
+    };
     let scripts = [
         vec![silent()],
         vec![Play::text(200, "")],
-        vec![started(UPLOAD), silent()],
-        vec![started(UPLOAD), Play::text(500, "")],
+        and_then(&silent),
+        and_then(&|| Play::text(500, "")),
         vec![started(UPLOAD), Play::text(200, "{}")],
     ];
     let (order, entry) = (order("r-1"), entry());

@@ -1,6 +1,9 @@
 //! The rows as one file, sent in chunks while their pictures are read.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
+use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{Request, Response, Uri, header::CONTENT_TYPE};
 use serde::Deserialize;
@@ -13,7 +16,7 @@ use tryon_core::{
     ports::{Body, ByteStream, CallError, Uploaded},
 };
 
-use super::{GeminiBatch, MOST, TIMEOUT};
+use super::{GeminiBatch, MOST, PAUSE, TIMEOUT};
 use crate::{
     errors::{Purpose, not_created, ours_away, rejected},
     google::{body::Segments, connection::Access, pictures, request},
@@ -22,7 +25,13 @@ use crate::{
 };
 
 /// Bytes of one chunk; held in memory, so that it can be sent again.
-const CHUNK: usize = 8 << 20;
+pub(super) const CHUNK: usize = 8 << 20;
+/// How often one chunk is sent before the upload is given up.
+const SENDS: u32 = 4;
+/// A chunk that failed later than this is left: there is an end to the time of who uploads.
+const SOON: TimeDelta = TimeDelta::seconds(30);
+/// For the answer to a question after what has arrived.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many rows have their pictures looked up at once.
 const ROWS_AT_ONCE: usize = 8;
 const JSONL: &str = "application/jsonl";
@@ -80,8 +89,10 @@ pub(super) async fn upload(
     loop {
         let chunk = chunks.next(length - offset).await?;
         let end = offset + chunk.len() as u64;
-        let answer = send(batch, &target, offset, chunk, end == length).await?;
+        let answer = deliver(batch, &target, offset, chunk, end == length).await?;
         if end == length {
+            let answer =
+                answer.ok_or_else(|| not_created("the end of an upload was lost", None))?;
             return Ok(Uploaded { file: file_name(answer).await?, left_out });
         }
         offset = end;
@@ -120,6 +131,45 @@ struct Target {
     ours: bool,
 }
 
+/// Sends a chunk until it has arrived. One whose answer was lost may have: then the target says how
+/// far it got, and the rest goes on from there. None where the answer alone is missing.
+async fn deliver(
+    batch: &GeminiBatch,
+    target: &Target,
+    mut offset: u64,
+    mut chunk: Bytes,
+    last: bool,
+) -> Result<Option<Response<ByteStream>>, CallError> {
+    let soon = batch.connection.clock.now() + SOON;
+    for n in 1..SENDS {
+        match send(batch, target, offset, chunk.clone(), last).await {
+            Err(CallError::NotCreated { reason, ours: false, .. })
+                if batch.connection.clock.now() < soon =>
+            {
+                tracing::warn!(reason, offset, "a piece of an upload did not arrive");
+            }
+            result => return result.map(Some),
+        }
+        batch.connection.clock.sleep(PAUSE * 2_u32.pow(n - 1)).await;
+        let Some(received) = received(batch, target).await else { continue };
+        let taken = received.checked_sub(offset).and_then(|taken| usize::try_from(taken).ok());
+        let Some(taken) = taken.filter(|taken| *taken <= chunk.len()) else {
+            return Err(not_created("an upload has got elsewhere", None));
+        };
+        (offset, chunk) = (received, chunk.split_off(taken));
+        if chunk.is_empty() && !last {
+            return Ok(None);
+        }
+    }
+    send(batch, target, offset, chunk, last).await.map(Some)
+}
+
+/// How many bytes have arrived, where the target says so.
+async fn received(batch: &GeminiBatch, target: &Target) -> Option<u64> {
+    let answer = command(batch, target, "query", None, QUERY_TIMEOUT).await.ok()?;
+    answer.headers().get("x-goog-upload-size-received")?.to_str().ok()?.parse().ok()
+}
+
 async fn send(
     batch: &GeminiBatch,
     target: &Target,
@@ -127,16 +177,30 @@ async fn send(
     chunk: Bytes,
     last: bool,
 ) -> Result<Response<ByteStream>, CallError> {
-    let command = if last { "upload, finalize" } else { "upload" };
+    let word = if last { "upload, finalize" } else { "upload" };
+    command(batch, target, word, Some((offset, chunk)), TIMEOUT).await
+}
+
+async fn command(
+    batch: &GeminiBatch,
+    target: &Target,
+    command: &str,
+    piece: Option<(u64, Bytes)>,
+    timeout: Duration,
+) -> Result<Response<ByteStream>, CallError> {
     let make = |_: &Access| {
-        Request::post(target.uri.clone())
-            .header("x-goog-upload-offset", offset)
-            .header("x-goog-upload-command", command)
-            .body(Body::from(chunk.clone()))
+        let request = Request::post(target.uri.clone());
+        let (request, body) = match piece.clone() {
+            Some((offset, chunk)) => {
+                (request.header("x-goog-upload-offset", offset), Body::from(chunk))
+            }
+            None => (request, Body::empty()),
+        };
+        request.header("x-goog-upload-command", command).body(body)
     };
     let access =
         if target.ours { batch.connection.access(batch.auth).await? } else { Access::Open };
-    batch.connection.call(access, Purpose::Free, TIMEOUT, &make).await
+    batch.connection.call(access, Purpose::Part, timeout, &make).await
 }
 
 async fn file_name(answer: Response<ByteStream>) -> Result<String, CallError> {
