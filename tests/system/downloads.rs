@@ -5,7 +5,7 @@ use std::time::Duration;
 use tryon_core::{
     attempt::AttemptState,
     chain::Step,
-    outcome::{FailClass, Outcome},
+    outcome::{FailClass, Outcome, RenderOutcome},
 };
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, SandboxConfig, When};
 
@@ -67,6 +67,26 @@ async fn what_never_arrives_is_missing_in_the_end() {
     // Alone in its batch, the other one comes: its row is the first.
     assert_eq!(support::succeeded(&renders), 2);
     support::check_money(&world);
+}
+
+/// What came of the file before it was gone is delivered, at the most it can cost.
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_came_once_is_not_lost_with_its_file() {
+    for gone in [Fault::status(404), Fault::CutDownload { after_rows: 0 }] {
+        let rules = vec![
+            Rule::new(download().nth(Nth::First(1)), Fault::CutDownload { after_rows: 2 }),
+            Rule::new(download(), gone),
+        ];
+        let sandbox = SandboxConfig { ranges: false, ..support::quick(1, rules) };
+        let world = support::world_with(1, support::settings(), sandbox, &[Step::Gemini]).await;
+        support::play(&world, &vec![body("batch", ""); 3]).await;
+        let first = world.attempts.attempts().into_iter().find(|attempt| attempt.shares.len() == 3);
+        let first = first.unwrap();
+        let AttemptState::Settled { outcomes, .. } = &first.state else { panic!("{first:#?}") };
+        let images = |o: &&RenderOutcome| matches!(o.outcome, Outcome::Image { .. });
+        assert_eq!(outcomes.iter().filter(images).count(), 2, "{outcomes:?}");
+        assert!(outcomes.iter().zip(&first.shares).all(|(o, share)| o.cost == share.maximum));
+    }
 }
 
 /// The two hours begin with the first look: who looks late does not take one failed download for the end.

@@ -24,6 +24,8 @@ pub enum Mime {
 }
 
 impl Mime {
+    pub const ALL: [Self; 3] = [Self::Jpeg, Self::Png, Self::Webp];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",

@@ -10,7 +10,7 @@ use crate::{
     ids::{AttemptId, RenderId},
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
-    picture::{Picture, PictureRef},
+    picture::{Mime, Picture, PictureRef},
     ports::PortError,
     stages::{Invocation, StageError},
 };
@@ -101,10 +101,14 @@ pub(in crate::stages) fn kept_as(
     picture: &Picture,
 ) -> PictureRef {
     PictureRef {
-        key: format!("{}{render}.{}", picture_prefix(attempt), picture.mime.extension()),
+        key: kept_at(attempt, render, picture.mime),
         bytes: picture.bytes.len() as u64,
         mime: picture.mime,
     }
+}
+
+pub(in crate::stages) fn kept_at(attempt: &AttemptId, render: &RenderId, mime: Mime) -> String {
+    format!("{}{render}.{}", picture_prefix(attempt), mime.extension())
 }
 
 /// Pictures of one attempt share a prefix, so that an interrupted fetch finds what it has.

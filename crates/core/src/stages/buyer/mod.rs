@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 
 pub(super) use self::{
     claim::{Again, Claim},
-    keep::{STOP_BEFORE, kept_as, picture_prefix},
+    keep::{STOP_BEFORE, kept_as, kept_at, picture_prefix},
     purchase::{Purchase, model_of},
 };
 use super::{LiveCatalogue, StageError};

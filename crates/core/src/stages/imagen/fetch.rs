@@ -17,12 +17,16 @@ use crate::{
     ids::RenderId,
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
-    ports::{Answer, ResultRow, RowAnswer},
+    picture::{Mime, PictureRef},
+    ports::{Answer, ResultRow, ResultStream, RowAnswer},
     stages::{
         Invocation, StageError,
-        buyer::{STOP_BEFORE, kept_as, picture_prefix},
+        buyer::{STOP_BEFORE, kept_as, kept_at, picture_prefix},
     },
 };
+
+/// Pictures of the attempt that were stored before, with their lengths.
+type Stored = BTreeMap<String, u64>;
 
 /// How many pictures are on their way to the object store at once.
 const AT_ONCE: usize = 4;
@@ -57,24 +61,35 @@ impl Imagen {
         let Some(file) = results else {
             return Ok(Fetched::All(complete(attempt, BTreeMap::new(), rest)));
         };
-        let mut rows = match self.batch.results(&file).await {
-            Ok(rows) => rows,
+        let stored = self.buyer.objects.list(&picture_prefix(&attempt.id)).await?;
+        let stored: Stored = stored.into_iter().collect();
+        let mut outcomes = BTreeMap::new();
+        let whole = match self.batch.results(&file).await {
+            Ok(rows) => self.read_rows(attempt, rows, &stored, &mut outcomes, call).await,
             Err(error) => {
                 tracing::warn!(attempt = %attempt.id, %error, "results could not be fetched");
-                return Ok(Fetched::Part(complete(attempt, BTreeMap::new(), rest)));
+                false
             }
         };
-        let stored: BTreeSet<String> = self
-            .buyer
-            .objects
-            .list(&picture_prefix(&attempt.id))
-            .await?
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect();
+        if whole {
+            return Ok(Fetched::All(complete(attempt, outcomes, rest)));
+        }
+        self.add_earlier(attempt, &stored, &mut outcomes);
+        Ok(Fetched::Part(complete(attempt, outcomes, rest)))
+    }
+
+    /// Reads what comes; whether that was one row for each render, or all there is.
+    async fn read_rows(
+        &self,
+        attempt: &Attempt,
+        mut rows: ResultStream,
+        stored: &Stored,
+        outcomes: &mut BTreeMap<RenderId, RenderOutcome>,
+        call: &Invocation,
+    ) -> bool {
         let shares: BTreeMap<&RenderId, &Share> =
             attempt.shares.iter().map(|share| (&share.render_id, share)).collect();
-        let (mut seen, mut outcomes) = (BTreeSet::new(), BTreeMap::new());
+        let mut seen = BTreeSet::new();
         let mut storing = FuturesUnordered::new();
         let mut cut = false;
         // A stream that stands still ends with the time there is, too.
@@ -99,7 +114,7 @@ impl Imagen {
             // The first row of a render counts.
             let share = render_id.and_then(|id| shares.get(&id).copied());
             if let Some(share) = share.filter(|share| seen.insert(&share.render_id)) {
-                storing.push(self.bring_home(attempt, share, answer, &stored, call));
+                storing.push(self.bring_home(attempt, share, answer, stored, call));
             }
             if storing.len() >= AT_ONCE
                 && let Some(stored) = storing.next().await
@@ -117,9 +132,33 @@ impl Imagen {
             outcomes.extend(stored.map(by_render));
         }
         // A job that was read to its end just before its time is complete all the same.
-        let whole = !cut || outcomes.len() == shares.len();
-        let outcomes = complete(attempt, outcomes, rest);
-        Ok(if whole { Fetched::All(outcomes) } else { Fetched::Part(outcomes) })
+        !cut || outcomes.len() == shares.len()
+    }
+
+    /// Pictures of an earlier look, should there be no other: their rows did not come again to say what
+    /// they cost.
+    fn add_earlier(
+        &self,
+        attempt: &Attempt,
+        stored: &Stored,
+        outcomes: &mut BTreeMap<RenderId, RenderOutcome>,
+    ) {
+        for share in &attempt.shares {
+            let kept = Mime::ALL.into_iter().find_map(|mime| {
+                let key = kept_at(&attempt.id, &share.render_id, mime);
+                let bytes = *stored.get(&key)?;
+                Some(PictureRef { key, bytes, mime })
+            });
+            if let Some(kept) = kept {
+                let outcome = self.image(share, kept);
+                let render_id = share.render_id.clone();
+                outcomes.entry(render_id.clone()).or_insert(RenderOutcome {
+                    render_id,
+                    outcome,
+                    cost: share.maximum,
+                });
+            }
+        }
     }
 
     async fn bring_home(
@@ -127,7 +166,7 @@ impl Imagen {
         attempt: &Attempt,
         share: &Share,
         answer: Answer,
-        stored: &BTreeSet<String>,
+        stored: &Stored,
         call: &Invocation,
     ) -> Option<RenderOutcome> {
         let entry = self.buyer.catalogue.bought(&share.entry);
@@ -137,7 +176,7 @@ impl Imagen {
             RowAnswer::Picture(picture) => Some(kept_as(&attempt.id, &share.render_id, picture)),
             RowAnswer::Refused | RowAnswer::Failed(_) => None,
         };
-        let outcome = match kept.filter(|kept| stored.contains(&kept.key)) {
+        let outcome = match kept.filter(|kept| stored.contains_key(&kept.key)) {
             Some(kept) => self.image(share, kept),
             None => self.keep(attempt, share, answer.given, call).await?,
         };
