@@ -11,7 +11,7 @@ use tryon_core::{
     render::{Render, RenderStatus, Rescue},
 };
 use tryon_local::world::World;
-use tryon_sandbox::{CallKind, Fault, JobTime, Rule, SandboxConfig, When};
+use tryon_sandbox::{CallKind, Fault, JobTime, Nth, Rule, SandboxConfig, When};
 
 use crate::support::{self, body};
 
@@ -88,6 +88,21 @@ async fn a_cancelled_job_costs_what_it_had_done() {
         }
         support::check_calm(&world);
     }
+}
+
+/// Its create was lost, and it is found only when its render has its picture.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_found_when_nobody_waits_is_cancelled() {
+    let lost = Rule::new(When::kind(CallKind::Create).nth(Nth::Only(1)), Fault::LoseAnswer);
+    let late = Rule::new(When::kind(CallKind::List), Fault::LagList { seconds: 10_000 });
+    let world = world(6 * 3_600, vec![lost, late]).await;
+    let renders = support::play(&world, &[patient()]).await;
+    support::wait(&world, Duration::from_secs(10 * 3_600)).await;
+    assert!(in_time(&renders[0]) && by_rescue(&renders[0]));
+    let jobs = world.attempts.attempts().into_iter().filter(|attempt| attempt.lane == Lane::Batch);
+    assert_eq!(jobs.count(), 2, "one was found late, one took its place");
+    assert_eq!(world.sandbox.bill().charges.len(), 1, "the rescue alone");
+    support::check_calm(&world);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crate::{
     batch::{Batch, BatchStatus},
     catalogue::BatchKey,
     chain::Step,
-    ids::AttemptId,
+    ids::{AttemptId, RenderId},
     messages::{RenderEnded, ToAccumulator, ToImagen, ToReplicate, WireMessage, encode},
     ports::{Announcement, Batches, Bus, Clock, Outgoing, Queue, QueueName, Renders},
     render::{ChainRules, Owed, Render, RenderStatus},
@@ -74,6 +74,16 @@ impl Courier {
         }
         self.send(sends).await?;
         self.strike(sent).await
+    }
+
+    /// Tells Google's room that a render no longer waits for its job.
+    pub async fn cancel(
+        &self,
+        attempt_id: AttemptId,
+        render_id: RenderId,
+    ) -> Result<(), StageError> {
+        let word = outgoing(&ToImagen::Cancel { attempt_id, render_id })?;
+        Ok(self.queue.send(QueueName::ImagenJobs, vec![word]).await?)
     }
 
     async fn sends_of(&self, row: &Render) -> Result<Sends, StageError> {

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use super::{Consumer, Courier, Invocation, StageError, courier::ROUNDS};
 use crate::{
     batch::BatchStatus,
-    ids::{BatchId, JobName, RenderId},
+    ids::{AttemptId, BatchId, JobName, RenderId},
     messages::{AttemptEvent, PipelineEvent},
     money::Micros,
     outcome::RenderOutcome,
@@ -79,7 +79,8 @@ impl Distributor {
         match event {
             PipelineEvent::Submitted(event) => {
                 let status = BatchStatus::Submitted { job: job(&event)?, at: event.at };
-                self.advance(&event.batch_id, status, &[]).await.map(drop)
+                let ids = self.advance(&event.batch_id, status, &[]).await?;
+                self.cancel_unwanted(event.attempt_id, &ids).await
             }
             PipelineEvent::Processing(event) => {
                 let status = BatchStatus::Processing { job: job(&event)?, at: event.at };
@@ -110,6 +111,22 @@ impl Distributor {
                 .await
                 .map(drop)
             }
+        }
+    }
+
+    /// A job may be found, or taken, when nobody waits for it any more: those who ended before had
+    /// nothing to cancel.
+    async fn cancel_unwanted(
+        &self,
+        attempt: AttemptId,
+        ids: &[RenderId],
+    ) -> Result<(), StageError> {
+        let renders = self.renders.get(ids).await?;
+        match renders.first() {
+            Some(first) if renders.iter().all(Render::is_ended) => {
+                self.courier.cancel(attempt, first.id.clone()).await
+            }
+            _ => Ok(()),
         }
     }
 
