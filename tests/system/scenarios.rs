@@ -89,6 +89,39 @@ async fn a_missing_row_is_bought_again_and_costs_no_neighbour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_row_that_nobody_can_read_is_bought_again_and_costs_no_neighbour() {
+    let garbled = When::kind(CallKind::Row).prompt("garbled").nth(Nth::First(1));
+    let rules = vec![Rule::new(garbled, Fault::GarbleRow)];
+    let world = support::world(1, support::settings(), rules).await;
+    let bodies = ["", "garbled", ""].map(|wish| body("batch", wish));
+    let renders = support::play(&world, &bodies).await;
+    assert_eq!(support::succeeded(&renders), 3);
+    assert_eq!(renders.iter().map(|render| render.costs.len()).max(), Some(2));
+    assert_eq!(world.sandbox.bill().charges.len(), 4);
+    support::check_calm(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_without_a_price_costs_what_was_reserved() {
+    let untold = When::any().prompt("untold");
+    let world =
+        support::world(1, support::settings(), vec![Rule::new(untold, Fault::NoUsage)]).await;
+    let bodies = [body("online", "untold"), body("batch", "untold"), body("batch", "")];
+    let renders = support::play(&world, &bodies).await;
+    assert_eq!(support::succeeded(&renders), 3);
+    let attempts = world.attempts.attempts();
+    for render in &renders {
+        let shares = attempts.iter().flat_map(|attempt| &attempt.shares);
+        let maximum = shares.filter(|s| s.render_id == render.id).map(|s| s.maximum).sum();
+        let untold = render.request.prompt.contains("untold");
+        let cost: Micros = render.costs.values().copied().sum();
+        assert_eq!(cost == maximum, untold, "{cost} of {maximum}");
+    }
+    let costs = renders.iter().flat_map(|render| render.costs.values().copied());
+    assert_eq!(support::balance(&world).settled, costs.sum());
+}
+
+#[tokio::test(start_paused = true)]
 async fn rows_out_of_order_twice_and_broken_are_told_apart() {
     let row = |wish: &str| When::kind(CallKind::Row).prompt(wish);
     let rules = vec![

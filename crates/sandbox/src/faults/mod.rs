@@ -210,6 +210,10 @@ pub enum Fault {
     Finish { reason: String },
     /// Online, rows: a picture of so many bytes, where it would have fewer.
     Heavy { bytes: usize },
+    /// Online, rows: an answer that does not say what it used. It is billed all the same.
+    NoUsage,
+    /// Rows: a line that nobody can read.
+    GarbleRow,
     /// Rows: absent from the result file.
     MissingRow {
         /// Whether it was carried out and is paid for all the same.
@@ -327,12 +331,13 @@ impl Fault {
             Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => {
                 !matches!(kind, Row | Prediction)
             }
-            Self::BlockPrompt { .. } | Self::Finish { .. } | Self::Heavy { .. } => {
+            Self::BlockPrompt { .. } | Self::Finish { .. } | Self::Heavy { .. } | Self::NoUsage => {
                 matches!(kind, Online | Row)
             }
-            Self::MissingRow { .. } | Self::DuplicateRow | Self::ErrorRow { .. } => {
-                matches!(kind, Row)
-            }
+            Self::GarbleRow
+            | Self::MissingRow { .. }
+            | Self::DuplicateRow
+            | Self::ErrorRow { .. } => matches!(kind, Row),
             Self::ReorderRows
             | Self::FailJob { .. }
             | Self::ExpireJob

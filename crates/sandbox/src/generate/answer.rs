@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Outcome {
     pub(crate) ending: Ending,
     pub(crate) tokens: Tokens,
+    /// Whether the answer says what was used.
+    pub(crate) counted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +47,17 @@ impl Outcome {
         )]
         let thinking = (typical * spread) as u64;
         let cap = u64::from(order.max_output);
+        let counted = !matches!(fault, Some(Fault::NoUsage));
         let finished = |reason: &str, thinking| Self {
             ending: Ending::Finished(reason.to_owned()),
             tokens: Tokens { image_out: 0, thinking, ..order.tokens },
+            counted,
         };
         match fault {
             Some(Fault::BlockPrompt { reason }) => Self {
                 ending: Ending::Blocked(reason.clone()),
                 tokens: Tokens { image_out: 0, ..order.tokens },
+                counted,
             },
             Some(Fault::Finish { reason }) if reason != "MAX_TOKENS" => {
                 finished(reason, thinking.min(cap))
@@ -62,7 +67,7 @@ impl Outcome {
             _ => {
                 let bytes = if let Some(Fault::Heavy { bytes }) = fault { *bytes } else { 0 };
                 let tokens = Tokens { thinking, ..order.tokens };
-                Self { ending: Ending::Picture { bytes }, tokens }
+                Self { ending: Ending::Picture { bytes }, tokens, counted }
             }
         }
     }
@@ -102,7 +107,9 @@ pub(crate) fn answer(app: &App, model: &str, key: &str, order: &Order, outcome: 
         }
     }
     let id = lots::name(app.config.seed, "response", &order.about, 22);
-    answer.insert("usageMetadata".to_owned(), usage(outcome.tokens));
+    if outcome.counted {
+        answer.insert("usageMetadata".to_owned(), usage(outcome.tokens));
+    }
     answer.insert("modelVersion".to_owned(), model.into());
     answer.insert("responseId".to_owned(), id.into());
     Value::Object(answer)
