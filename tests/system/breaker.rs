@@ -42,7 +42,7 @@ async fn jobs_that_fail_open_the_breaker_though_they_are_taken() {
             }
             world.clock.sleep(Duration::from_secs(150)).await;
             let now = world.clock.now();
-            Ok(world.health.read(Backend::GeminiBatch, now).await?)
+            Ok(world.health.read(Backend::GeminiBatch.into(), now).await?)
         };
         let vitals = world.serve_until(script).await.unwrap();
         let (now, tally) = (world.clock.now(), vitals.within(10, world.clock.now()));
@@ -66,7 +66,7 @@ async fn an_outage_of_our_own_is_not_google_s() {
         world.clock.sleep(Duration::from_secs(300)).await;
         let now = world.clock.now();
         for backend in [ONLINE, Backend::GeminiBatch] {
-            assert_eq!(world.health.read(backend, now).await?, Vitals::default());
+            assert_eq!(world.health.read(backend.into(), now).await?, Vitals::default());
         }
         assert!(world.attempts.attempts().iter().any(|attempt| attempt.busy > 1));
         world.chaos.set_rates_of(Call::ObjectPeek, Rates::default());
@@ -91,7 +91,7 @@ async fn a_render_that_cannot_be_asked_for_leaves_its_turn_to_try() {
             world.objects.remove(PERSON);
             support::settle(&world, 1).await;
             let now = world.clock.now();
-            let vitals = world.health.read(backend, now).await?;
+            let vitals = world.health.read(backend.into(), now).await?;
             assert_eq!(vitals.gate(now), Gate::HalfOpen, "{lane}");
             assert_eq!(vitals.within(10, now), Tally::default(), "{lane}");
             world.objects.put(PERSON, Bytes::from_static(CANNED_PHOTO), Mime::Jpeg).await?;

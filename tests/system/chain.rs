@@ -138,7 +138,7 @@ async fn each_failure_of_a_step_has_its_answer() {
             (Rule::new(of(step), Fault::EmptyOutput), 1),
             (Rule::new(of(step), Fault::Stick { seconds: None }), 1),
             (Rule::new(create_of(step), Fault::status(500)), 1),
-            (Rule::new(create_of(step), Fault::status(402)), 1),
+            (Rule::new(create_of(step), Fault::status(403)), 1),
         ];
         for (rule, tries) in cases {
             let what = format!("{step}: {rule:?}");

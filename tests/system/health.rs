@@ -32,13 +32,13 @@ pub(crate) fn online_calls(world: &World) -> u64 {
 
 pub(crate) async fn gate(world: &World, backend: Backend) -> Gate {
     let now = world.clock.now();
-    world.health.read(backend, now).await.unwrap().gate(now)
+    world.health.read(backend.into(), now).await.unwrap().gate(now)
 }
 
 /// Opens the breaker of `backend` for so long.
 pub(crate) async fn open(world: &World, backend: Backend, time: TimeDelta) {
     let since = world.clock.now();
-    let vitals = world.health.read(backend, since).await.unwrap();
+    let vitals = world.health.read(backend.into(), since).await.unwrap();
     let breaker = Breaker::Open { since, until: since + time, times: 1 };
     assert_eq!(world.health.change(backend, &Vitals { breaker, ..vitals }).await, Ok(true));
 }

@@ -8,6 +8,7 @@
     reason = "what helps a test fails as the test does"
 )]
 
+mod account;
 mod breaker;
 mod bucket_catalogue;
 mod budget;

@@ -76,6 +76,7 @@ impl Step {
             FailClass::Unknown
             | FailClass::Invalid
             | FailClass::Account
+            | FailClass::Setup
             | FailClass::Retired
             | FailClass::Cancelled
             | FailClass::Expired

@@ -40,6 +40,9 @@ pub enum FailClass {
     Invalid,
     /// Credentials or billing: a person is needed.
     Account,
+    /// How we are set up does not suit the provider (a version, a permission, a host): a person is
+    /// needed for this, and the account serves whatever else is asked of it.
+    Setup,
     /// The provider no longer has the model: its successor in the catalogue is tried.
     Retired,
     /// Cancelled at our wish.
@@ -64,6 +67,7 @@ impl FailClass {
             Self::Unknown => "unknown",
             Self::Invalid => "invalid",
             Self::Account => "account",
+            Self::Setup => "setup",
             Self::Retired => "retired",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",

@@ -4,10 +4,12 @@
 mod breaker;
 mod pace;
 
-use std::ops::AddAssign;
+use std::{fmt, ops::AddAssign, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::{catalogue::Backend, chain::Step};
 
 pub use self::{
     breaker::{Admission, Breaker, BreakerRules, Gate, Probe, Sign},
@@ -16,6 +18,41 @@ pub use self::{
 
 /// How many minutes are remembered, the current one included.
 pub const MINUTES: u64 = 10;
+
+/// Whose calls are counted: a backend's, which has a breaker; or those of the model behind a step of
+/// the chain, which has none: they show which of a backend's models does badly, or slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    Backend(Backend),
+    Step(Step),
+}
+
+impl Subject {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Backend(backend) => backend.as_str(),
+            Self::Step(step) => step.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<Backend> for Subject {
+    fn from(backend: Backend) -> Self {
+        Self::Backend(backend)
+    }
+}
+
+impl From<Step> for Subject {
+    fn from(step: Step) -> Self {
+        Self::Step(step)
+    }
+}
 
 /// A backend's health as stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +84,12 @@ pub struct Tally {
     pub throttled: u64,
     /// Those that repeated a call from which nothing had come.
     pub retries: u64,
+    /// Those that brought a picture, and of which it is known how long that took.
+    #[serde(default)]
+    pub timed: u64,
+    /// How long these took together.
+    #[serde(default)]
+    pub millis: u64,
 }
 
 impl AddAssign for Tally {
@@ -55,6 +98,8 @@ impl AddAssign for Tally {
         self.failures = self.failures.saturating_add(other.failures);
         self.throttled = self.throttled.saturating_add(other.throttled);
         self.retries = self.retries.saturating_add(other.retries);
+        self.timed = self.timed.saturating_add(other.timed);
+        self.millis = self.millis.saturating_add(other.millis);
     }
 }
 
@@ -64,6 +109,19 @@ impl Tally {
         let first = self.calls.saturating_sub(self.retries);
         // What began before the minutes that are looked at may end within them.
         if first > self.failures { first } else { self.failures }
+    }
+
+    /// How many of them failed, in percent.
+    pub const fn failed_percent(&self) -> u64 {
+        match self.failures.saturating_mul(100).checked_div(self.begun()) {
+            Some(percent) => percent,
+            None => 0,
+        }
+    }
+
+    /// How long a picture takes on average.
+    pub fn mean(&self) -> Option<Duration> {
+        self.millis.checked_div(self.timed).map(Duration::from_millis)
     }
 }
 
@@ -112,8 +170,17 @@ mod tests {
 
     #[test]
     fn what_ends_was_begun() {
-        let tally = Tally { calls: 10, failures: 3, throttled: 8, retries: 6 };
+        let tally = Tally { calls: 10, failures: 3, throttled: 8, retries: 6, ..Tally::default() };
         assert_eq!(tally.begun(), 4);
         assert_eq!(Tally { retries: 9, ..tally }.begun(), 3);
+        assert_eq!((tally.failed_percent(), Tally::default().failed_percent()), (75, 0));
+    }
+
+    #[test]
+    fn a_mean_is_one_of_those_that_were_timed() {
+        let mut tally = Tally { calls: 9, timed: 2, millis: 5_000, ..Tally::default() };
+        tally += Tally { calls: 1, timed: 1, millis: 4_000, ..Tally::default() };
+        assert_eq!(tally.mean(), Some(Duration::from_secs(3)));
+        assert_eq!(Tally { calls: 9, ..Tally::default() }.mean(), None);
     }
 }

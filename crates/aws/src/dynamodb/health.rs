@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tryon_core::{
     catalogue::Backend,
     ports::{PortError, ProviderHealth},
-    vitals::{MINUTES, Minute, Tally, Vitals},
+    vitals::{MINUTES, Minute, Subject, Tally, Vitals},
 };
 
 use super::{
@@ -22,7 +22,7 @@ use crate::{Clients, errors::port_error};
 const BREAKER: &str = "breaker";
 const PROBE: &str = "probe";
 
-/// The health of backends, a row each. A minute is counted in one of [`MINUTES`] places in turn, so
+/// The health of backends and models, a row each. A minute is counted in one of [`MINUTES`] places in turn, so
 /// that a row stays small and counting needs no reading.
 #[derive(Debug)]
 pub struct DynamoHealth {
@@ -36,9 +36,9 @@ impl DynamoHealth {
         Self { clients, table }
     }
 
-    fn update(&self, backend: Backend) -> UpdateItemFluentBuilder {
+    fn update(&self, subject: Subject) -> UpdateItemFluentBuilder {
         let update = self.clients.dynamodb().update_item();
-        update.table_name(&self.table).key("backend", text(backend.to_string()))
+        update.table_name(&self.table).key("backend", text(subject.to_string()))
     }
 }
 
@@ -46,7 +46,7 @@ impl DynamoHealth {
 impl ProviderHealth for DynamoHealth {
     async fn record(
         &self,
-        backend: Backend,
+        subject: Subject,
         now: DateTime<Utc>,
         tally: Tally,
     ) -> Result<(), PortError> {
@@ -66,7 +66,7 @@ impl ProviderHealth for DynamoHealth {
         // has the place.
         for (expression, condition) in [&add, &begin, &add] {
             let mut update = self
-                .update(backend)
+                .update(subject)
                 .update_expression(expression)
                 .condition_expression(condition)
                 .expression_attribute_values(":minute", number(minute));
@@ -80,23 +80,23 @@ impl ProviderHealth for DynamoHealth {
         Ok(())
     }
 
-    async fn read(&self, backend: Backend, now: DateTime<Utc>) -> Result<Vitals, PortError> {
+    async fn read(&self, subject: Subject, now: DateTime<Utc>) -> Result<Vitals, PortError> {
         let get = self.clients.dynamodb().get_item().consistent_read(true);
         let answer = get
             .table_name(&self.table)
-            .key("backend", text(backend.to_string()))
+            .key("backend", text(subject.to_string()))
             .send()
             .await
             .map_err(|error| port_error("GetItem", &error))?;
         let mut vitals = to_vitals(&answer.item.unwrap_or_default())
-            .map_err(|unreadable| unreadable.in_row(&self.table, &backend.to_string()))?;
+            .map_err(|unreadable| unreadable.in_row(&self.table, subject.as_str()))?;
         vitals.minutes.retain(|minute| minute.is_recent(now));
         Ok(vitals)
     }
 
     async fn change(&self, backend: Backend, vitals: &Vitals) -> Result<bool, PortError> {
         let update = self
-            .update(backend)
+            .update(backend.into())
             .update_expression("SET version = :next, breaker = :breaker, probe = :probe")
             .expression_attribute_values(":next", number(vitals.version + 1))
             .expression_attribute_values(":breaker", text(json(&vitals.breaker)?))
@@ -122,12 +122,14 @@ async fn is_done(update: UpdateItemFluentBuilder) -> Result<bool, PortError> {
 }
 
 /// What is counted, by name.
-const fn parts(tally: Tally) -> [(&'static str, u64); 4] {
+const fn parts(tally: Tally) -> [(&'static str, u64); 6] {
     [
         ("calls", tally.calls),
         ("failures", tally.failures),
         ("throttled", tally.throttled),
         ("retries", tally.retries),
+        ("timed", tally.timed),
+        ("millis", tally.millis),
     ]
 }
 
@@ -146,6 +148,8 @@ fn to_vitals(item: &Item) -> Result<Vitals, Unreadable> {
                 failures: count("failures")?.unwrap_or_default(),
                 throttled: count("throttled")?.unwrap_or_default(),
                 retries: count("retries")?.unwrap_or_default(),
+                timed: count("timed")?.unwrap_or_default(),
+                millis: count("millis")?.unwrap_or_default(),
             };
             minutes.push(Minute { number, tally });
         }

@@ -284,9 +284,12 @@ impl Catalogue {
         }
     }
 
-    /// Google's backends that some entry uses.
+    /// The backends that anything is bought from.
     pub fn backends(&self) -> BTreeSet<Backend> {
-        self.entry.values().flat_map(|entry| entry.online.into_iter().chain(entry.batch)).collect()
+        let google =
+            self.entry.values().flat_map(|entry| entry.online.into_iter().chain(entry.batch));
+        let predictions = self.step.keys().map(|_| Backend::Replicate);
+        google.chain(predictions).collect()
     }
 
     pub fn entries(&self) -> impl Iterator<Item = (&EntryId, &Entry)> {

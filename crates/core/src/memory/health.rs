@@ -13,13 +13,13 @@ use super::{
 use crate::{
     catalogue::Backend,
     ports::{PortError, ProviderHealth},
-    vitals::{Minute, Tally, Vitals},
+    vitals::{Minute, Subject, Tally, Vitals},
 };
 
-/// The health of backends.
+/// The health of backends and models.
 pub struct MemoryHealth {
     chaos: Arc<Chaos>,
-    rows: Mutex<BTreeMap<Backend, Vitals>>,
+    rows: Mutex<BTreeMap<Subject, Vitals>>,
 }
 
 opaque_debug!(MemoryHealth);
@@ -34,13 +34,13 @@ impl MemoryHealth {
 impl ProviderHealth for MemoryHealth {
     async fn record(
         &self,
-        backend: Backend,
+        subject: Subject,
         now: DateTime<Utc>,
         tally: Tally,
     ) -> Result<(), PortError> {
         let effect = |_| {
             let mut rows = lock(&self.rows);
-            let minutes = &mut rows.entry(backend).or_default().minutes;
+            let minutes = &mut rows.entry(subject).or_default().minutes;
             let number = Minute::number_of(now);
             minutes.retain(|minute| minute.is_recent(now) || minute.number > number);
             match minutes.binary_search_by_key(&number, |minute| minute.number) {
@@ -52,9 +52,9 @@ impl ProviderHealth for MemoryHealth {
         self.chaos.call(Call::HealthRecord, effect).await
     }
 
-    async fn read(&self, backend: Backend, now: DateTime<Utc>) -> Result<Vitals, PortError> {
+    async fn read(&self, subject: Subject, now: DateTime<Utc>) -> Result<Vitals, PortError> {
         let effect = |_| {
-            let mut vitals = lock(&self.rows).get(&backend).cloned().unwrap_or_default();
+            let mut vitals = lock(&self.rows).get(&subject).cloned().unwrap_or_default();
             vitals.minutes.retain(|minute| minute.is_recent(now));
             Ok(vitals)
         };
@@ -64,7 +64,7 @@ impl ProviderHealth for MemoryHealth {
     async fn change(&self, backend: Backend, vitals: &Vitals) -> Result<bool, PortError> {
         let effect = |fate: Fate| {
             let mut rows = lock(&self.rows);
-            let row = rows.entry(backend).or_default();
+            let row = rows.entry(backend.into()).or_default();
             if fate.is(Mishap::Conflict) || row.version != vitals.version {
                 return Ok(false);
             }

@@ -43,6 +43,8 @@ pub struct Prediction {
     pub phase: PredictionPhase,
     /// How long the model ran, where the provider says so.
     pub run: Option<Duration>,
+    /// From its creation to its end: waiting included.
+    pub took: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

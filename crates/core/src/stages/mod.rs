@@ -30,8 +30,8 @@ pub use self::{
     replicate::Replicate,
     report::Report,
     router::{
-        AcceptError, Accepted, Breaker, Caller, Health, HealthCache, NewRender, NewUpload, Page,
-        PictureLink, Provider, Router, RouterConfig, Upload,
+        AcceptError, Accepted, Breaker, Caller, Health, HealthCache, Model, NewRender, NewUpload,
+        Page, PictureLink, Provider, Router, RouterConfig, Upload,
     },
     setup::Setup,
 };

@@ -15,7 +15,7 @@ use crate::{
     ids::RenderId,
     metrics::{BREAKER_MOVES, PROVIDER_CALLS},
     ports::{Clock, PortError, ProviderHealth},
-    vitals::{Admission, BreakerRules, Gate, Sign, Tally, Vitals},
+    vitals::{Admission, BreakerRules, Gate, Sign, Subject, Tally, Vitals},
 };
 
 /// How long a look stands.
@@ -30,35 +30,34 @@ const ROUNDS: usize = 4;
 pub struct Pulse {
     health: Arc<dyn ProviderHealth>,
     clock: Arc<dyn Clock>,
-    rules: BreakerRules,
-    known: Mutex<BTreeMap<Backend, (DateTime<Utc>, Vitals)>>,
+    known: Mutex<BTreeMap<Subject, (DateTime<Utc>, Vitals)>>,
     /// Held by the one who reads, while others wait for what is read.
     asking: tokio::sync::Mutex<()>,
 }
 
 impl Pulse {
     pub fn new(health: Arc<dyn ProviderHealth>, clock: Arc<dyn Clock>) -> Self {
-        let (rules, known) = (BreakerRules::default(), Mutex::default());
-        Self { health, clock, rules, known, asking: tokio::sync::Mutex::new(()) }
+        Self { health, clock, known: Mutex::default(), asking: tokio::sync::Mutex::new(()) }
     }
 
     /// What is known: at most two seconds old, older where nothing can be read, all well where
     /// nothing ever could.
-    pub async fn vitals(&self, backend: Backend) -> Vitals {
-        if let Some(vitals) = self.fresh(backend) {
+    pub async fn vitals(&self, subject: impl Into<Subject> + Send) -> Vitals {
+        let subject = subject.into();
+        if let Some(vitals) = self.fresh(subject) {
             return vitals;
         }
         let _one_at_a_time = self.asking.lock().await;
-        if let Some(vitals) = self.fresh(backend) {
+        if let Some(vitals) = self.fresh(subject) {
             return vitals;
         }
-        match self.read(backend).await {
+        match self.read(subject).await {
             Ok(vitals) => vitals,
             Err(error) => {
-                tracing::warn!(%backend, %error, "a backend's health could not be read");
+                tracing::warn!(%subject, %error, "how it does could not be read");
                 // Asked again in two seconds, not by every render.
-                let last = self.kept().get(&backend).map(|(_, vitals)| vitals.clone());
-                self.keep(backend, last.unwrap_or_default())
+                let last = self.kept().get(&subject).map(|(_, vitals)| vitals.clone());
+                self.keep(subject, last.unwrap_or_default())
             }
         }
     }
@@ -87,7 +86,8 @@ impl Pulse {
 
     /// Makes the render the one that tries; the first to ask gets it.
     pub async fn lease(&self, backend: Backend, render: &RenderId) -> bool {
-        let decide = |vitals: &Vitals| vitals.leased(render, self.clock.now(), &self.rules);
+        let rules = BreakerRules::of(backend);
+        let decide = |vitals: &Vitals| vitals.leased(render, self.clock.now(), &rules);
         let leased = self.change(backend, decide).await;
         let is_leased = leased.as_ref().is_ok_and(Option::is_some);
         if let Err(error) = leased {
@@ -119,16 +119,15 @@ impl Pulse {
         let now = self.clock.now();
         if tally.calls > 0 {
             PROVIDER_CALLS.count([backend.as_str(), sign.as_str()], tally.calls);
-            if let Err(error) = self.in_time(self.health.record(backend, now, tally)).await {
-                tracing::warn!(%backend, %error, "a backend's calls could not be counted");
-            }
+            self.count(backend, tally).await;
         }
-        let known = self.kept().get(&backend).map(|(_, vitals)| vitals.gate(now));
+        let known = self.kept().get(&backend.into()).map(|(_, vitals)| vitals.gate(now));
         if sign == Sign::Good && known.is_none_or(|gate| gate == Gate::Closed) {
             return;
         }
+        let rules = BreakerRules::of(backend);
         let decide =
-            |vitals: &Vitals| vitals.after(renders.clone(), sign, self.clock.now(), &self.rules);
+            |vitals: &Vitals| vitals.after(renders.clone(), sign, self.clock.now(), &rules);
         match self.change(backend, decide).await {
             Ok(Some(vitals)) if vitals.gate(now) == Gate::Closed => {
                 tracing::warn!(%backend, "the backend is back: its breaker closed");
@@ -143,6 +142,14 @@ impl Pulse {
         }
     }
 
+    /// Counts calls, and concludes nothing from them.
+    pub async fn count(&self, subject: impl Into<Subject> + Send, tally: Tally) {
+        let (subject, now) = (subject.into(), self.clock.now());
+        if let Err(error) = self.in_time(self.health.record(subject, now, tally)).await {
+            tracing::warn!(%subject, %error, "calls could not be counted");
+        }
+    }
+
     /// Stores what is decided on the row as it stands; none where nothing is.
     async fn change(
         &self,
@@ -150,20 +157,20 @@ impl Pulse {
         decide: impl Fn(&Vitals) -> Option<Vitals>,
     ) -> Result<Option<Vitals>, PortError> {
         for _ in 0..ROUNDS {
-            let Some(next) = decide(&self.read(backend).await?) else {
+            let Some(next) = decide(&self.read(backend.into()).await?) else {
                 return Ok(None);
             };
             if self.in_time(self.health.change(backend, &next)).await? {
                 let next = Vitals { version: next.version + 1, ..next };
-                return Ok(Some(self.keep(backend, next)));
+                return Ok(Some(self.keep(backend.into(), next)));
             }
         }
         Ok(None)
     }
 
-    async fn read(&self, backend: Backend) -> Result<Vitals, PortError> {
-        let vitals = self.in_time(self.health.read(backend, self.clock.now())).await?;
-        Ok(self.keep(backend, vitals))
+    async fn read(&self, subject: Subject) -> Result<Vitals, PortError> {
+        let vitals = self.in_time(self.health.read(subject, self.clock.now())).await?;
+        Ok(self.keep(subject, vitals))
     }
 
     async fn in_time<T>(
@@ -176,19 +183,19 @@ impl Pulse {
         }
     }
 
-    fn fresh(&self, backend: Backend) -> Option<Vitals> {
+    fn fresh(&self, subject: Subject) -> Option<Vitals> {
         let now = self.clock.now();
         let kept = self.kept();
-        let (at, vitals) = kept.get(&backend)?;
+        let (at, vitals) = kept.get(&subject)?;
         (*at..*at + STANDS).contains(&now).then(|| vitals.clone())
     }
 
-    fn keep(&self, backend: Backend, vitals: Vitals) -> Vitals {
-        self.kept().insert(backend, (self.clock.now(), vitals.clone()));
+    fn keep(&self, subject: Subject, vitals: Vitals) -> Vitals {
+        self.kept().insert(subject, (self.clock.now(), vitals.clone()));
         vitals
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<Backend, (DateTime<Utc>, Vitals)>> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<Subject, (DateTime<Utc>, Vitals)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -71,7 +71,7 @@ impl Report {
     async fn backends(&self) -> Result<(), PortError> {
         let now = self.clock.now();
         let backends = self.catalogue.now().backends();
-        let reads = backends.iter().map(|backend| self.health.read(*backend, now));
+        let reads = backends.iter().map(|backend| self.health.read((*backend).into(), now));
         for (backend, vitals) in backends.iter().zip(join_all(reads).await) {
             let open = f64::from(u8::from(vitals?.gate(now).is_shut()));
             PROVIDER_BREAKER_OPEN.show([backend.as_str()], open);

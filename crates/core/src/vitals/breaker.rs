@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Minute, Tally, Vitals};
-use crate::ids::RenderId;
+use crate::{catalogue::Backend, ids::RenderId};
 
 /// Whether calls to a backend are let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct BreakerRules {
     pub least_calls: u64,
     /// The share of failures that opens it.
     pub percent: u64,
+    /// Failures do not open it, however many: only an account that is refused does, and only a call
+    /// that went well closes it. Any other leaves its render the one that tries.
+    pub account_only: bool,
     /// How long it is open at first; each failed try doubles it.
     pub first: TimeDelta,
     pub longest: TimeDelta,
@@ -61,9 +64,30 @@ impl Default for BreakerRules {
             window_minutes: 5,
             least_calls: 5,
             percent: 50,
+            account_only: false,
             first: TimeDelta::seconds(60),
             longest: TimeDelta::minutes(15),
             lease: TimeDelta::seconds(260),
+        }
+    }
+}
+
+impl BreakerRules {
+    /// One account pays for every model on Replicate, each of which fails for reasons of its own; so
+    /// there the breaker is the account's. Asking an account that is refused costs nothing, and its
+    /// renders wait: it is asked often. A try lasts as long as the longest prediction, and the last
+    /// look at it.
+    pub fn of(backend: Backend) -> Self {
+        match backend {
+            Backend::GeminiOnline | Backend::GeminiBatch | Backend::VertexPredict => {
+                Self::default()
+            }
+            Backend::Replicate => Self {
+                account_only: true,
+                longest: TimeDelta::minutes(2),
+                lease: TimeDelta::seconds(340),
+                ..Self::default()
+            },
         }
     }
 }
@@ -216,7 +240,9 @@ impl Vitals {
         match self.breaker {
             Breaker::Closed { .. } => match sign {
                 Sign::Account => changed(opened(1, now, rules)),
-                Sign::Failed if too_much(self.judged_by(now, rules), rules) => {
+                Sign::Failed
+                    if !rules.account_only && too_much(self.judged_by(now, rules), rules) =>
+                {
                     changed(opened(1, now, rules))
                 }
                 Sign::Good | Sign::Busy | Sign::Gone | Sign::Failed => None,
@@ -227,6 +253,7 @@ impl Vitals {
                 Sign::Good => changed(Breaker::Closed { since: Some(now) }),
                 // The lease stands: it is the same render that goes to the successor.
                 Sign::Gone => None,
+                Sign::Busy | Sign::Failed if rules.account_only => None,
                 Sign::Busy | Sign::Failed | Sign::Account => {
                     changed(opened(times.saturating_add(1), now, rules))
                 }

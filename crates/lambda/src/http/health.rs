@@ -3,15 +3,16 @@
 use serde::Serialize;
 use tryon_core::{
     ports::{Backlog, QueueName},
-    stages::{Breaker, Health, Provider},
+    stages::{Breaker, Health, Model, Provider},
 };
 
 #[derive(Debug, Serialize)]
 pub(super) struct HealthView {
     status: &'static str,
     breakers: Breakers,
-    /// The health breakers of Google's backends.
+    /// The health breakers of the backends.
     providers: Vec<ProviderView>,
+    models: Vec<ModelView>,
     open_batches: u64,
     queues: Vec<QueueView>,
 }
@@ -36,6 +37,14 @@ struct ProviderView {
 }
 
 #[derive(Debug, Serialize)]
+struct ModelView {
+    name: &'static str,
+    failed_percent: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
 struct QueueView {
     name: &'static str,
     messages: u64,
@@ -50,6 +59,7 @@ impl From<&Health> for HealthView {
             status: if health.is_good() { "ok" } else { "degraded" },
             breakers: Breakers { google: health.google.into(), replicate: health.replicate.into() },
             providers: health.providers.iter().map(ProviderView::from).collect(),
+            models: health.models.iter().map(ModelView::from).collect(),
             open_batches: health.open_batches,
             queues: health.queues.iter().map(QueueView::from).collect(),
         }
@@ -66,6 +76,15 @@ impl From<&Provider> for ProviderView {
     fn from(provider: &Provider) -> Self {
         let Provider { backend, gate, failed_percent } = *provider;
         Self { name: backend.as_str(), state: gate.as_str(), failed_percent }
+    }
+}
+
+impl From<&Model> for ModelView {
+    fn from(model: &Model) -> Self {
+        let Model { step, failed_percent, takes } = *model;
+        let seconds = takes.map(|takes| takes.as_millis().div_ceil(1_000));
+        let seconds = seconds.map(|seconds| u64::try_from(seconds).unwrap_or(u64::MAX));
+        Self { name: step.as_str(), failed_percent, seconds }
     }
 }
 

@@ -240,6 +240,7 @@ impl Parts {
         let token = self.secret(SecretName::ReplicateToken, self.sandbox.replicate_token());
         Replicate {
             buyer: self.buyer(),
+            pulse: self.pulse(),
             predictions: Arc::new(ReplicateClient::new(
                 self.transport.clone(),
                 token,

@@ -86,7 +86,7 @@ impl Api {
     ) -> Result<Result<Response<ByteStream>, Refusal>, CallError> {
         let request = make().and_then(|request| sign(request, token));
         let request = request.map_err(|error| {
-            rejected(FailClass::Account, format!("a request could not be formed: {error}"))
+            rejected(FailClass::Setup, format!("a request could not be formed: {error}"))
         })?;
         let response = self.transport.send(request, timeout).await;
         let response = response.map_err(|error| purpose.transport(&error))?;
@@ -98,7 +98,11 @@ impl Api {
 
     async fn token(&self, fresh: bool) -> Result<Secret, CallError> {
         let token = self.secrets.secret(SecretName::ReplicateToken, fresh).await;
-        token.map_err(|error| unreadable("the token", &error))
+        // Nobody refused us: nobody was asked.
+        token.map_err(|error| match unreadable("the token", &error) {
+            CallError::Rejected { reason, .. } => rejected(FailClass::Setup, reason),
+            away => away,
+        })
     }
 }
 

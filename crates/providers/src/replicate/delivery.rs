@@ -62,7 +62,7 @@ impl Delivery {
         if uri.scheme_str() == Some("https") && self.hosts.iter().any(within) {
             return Ok(uri);
         }
-        Err(rejected(FailClass::Account, "a picture lies at a host that is not allowed"))
+        Err(rejected(FailClass::Setup, "a picture lies at a host that is not allowed"))
     }
 }
 
@@ -83,7 +83,7 @@ fn accepted(response: Response<ByteStream>) -> Result<ByteStream, CallError> {
     let reason = format!("HTTP {} for a picture", status.as_u16());
     match status.as_u16() {
         200 => Ok(response.into_body()),
-        300..=399 => Err(rejected(FailClass::Account, reason)),
+        300..=399 => Err(rejected(FailClass::Setup, reason)),
         408 | 425 | 429 | 500.. => Err(not_created(reason, None)),
         400..=499 => Err(rejected(FailClass::Missing, reason)),
         // Half a picture, or none.

@@ -62,15 +62,16 @@ impl Refusal {
         let status = self.status.as_u16();
         let reason = |advice: &str| format!("HTTP {status}{advice}");
         let account = |advice| rejected(FailClass::Account, reason(advice));
+        let setup = |advice| rejected(FailClass::Setup, reason(advice));
         match status {
             401 => account(": the token is refused"),
             402 => account(": see to billing and credit"),
-            403 => account(": check the token's permissions"),
+            403 => setup(": check the token's permissions"),
             404 if purpose == Purpose::Free => rejected(FailClass::Missing, reason("")),
             404 => rejected(FailClass::Invalid, reason(": there is no such model")),
-            422 if self.bad_version => account(": check the model's name and version"),
+            422 if self.bad_version => setup(": check the model's name and version"),
             429 => not_created(reason(""), self.retry_after),
-            300..=399 => account(": the API has moved"),
+            300..=399 => setup(": the API has moved"),
             // Not even a 503 says that nothing was created.
             408 | 409 | 499 | 500.. => match purpose.lost(reason("")) {
                 CallError::NotCreated { reason, .. } => not_created(reason, self.retry_after),
@@ -137,6 +138,7 @@ mod tests {
             CallError::Unknown(_) => "unknown",
             CallError::Unfit(_) => "unfit",
             CallError::Rejected { class: FailClass::Account, .. } => "account",
+            CallError::Rejected { class: FailClass::Setup, .. } => "setup",
             CallError::Rejected { class: FailClass::Invalid, .. } => "invalid",
             CallError::Rejected { class: FailClass::Missing, .. } => "missing",
             CallError::Rejected { .. } => "other",
@@ -145,10 +147,11 @@ mod tests {
 
     #[test]
     fn what_each_status_means() {
-        let table: [(&[u16], [&str; 2]); 5] = [
+        let table: [(&[u16], [&str; 2]); 6] = [
             (&[429], ["not created"; 2]),
             (&[408, 409, 499, 500, 502, 503, 504, 520], ["unknown", "not created"]),
-            (&[301, 307, 401, 402, 403], ["account"; 2]),
+            (&[401, 402], ["account"; 2]),
+            (&[301, 307, 403], ["setup"; 2]),
             (&[400, 413, 415, 422], ["invalid"; 2]),
             (&[404], ["invalid", "missing"]),
         ];
@@ -169,7 +172,7 @@ mod tests {
         let error = refusal(422, &body).into_call_error(Purpose::Purchase);
         assert_eq!(
             error.to_string(),
-            "refused (Account): HTTP 422: check the model's name and version"
+            "refused (Setup): HTTP 422: check the model's name and version"
         );
     }
 

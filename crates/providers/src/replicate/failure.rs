@@ -36,7 +36,8 @@ fn by_text(error: &str) -> PredictionPhase {
     if says(&["nsfw", "flagged as sensitive"]) {
         PredictionPhase::Refused
     } else if says(&["401 unauthorized", "unauthenticated", "402 payment", "insufficient credit"]) {
-        PredictionPhase::Failed(FailClass::Account)
+        // By prose alone nobody is shut out.
+        PredictionPhase::Failed(FailClass::Setup)
     } else if says(&["prediction interrupted", "director:", "high demand", "temporarily unavail"]) {
         PredictionPhase::Failed(FailClass::Provider)
     } else {
@@ -57,12 +58,8 @@ mod tests {
             "The input was flagged as sensitive. (E005) (uIJ6aBc9)",
             "NSFW content detected. Try running it again, or try a different prompt.",
         ];
-        let account: &[&str] = &[
-            "Out of provider credit (E001)",
-            "Bad key (E002)",
-            "Client error '401 Unauthorized' for url",
-            "402 Payment Required",
-        ];
+        let account: &[&str] = &["Out of provider credit (E001)", "Bad key (E002)"];
+        let setup: &[&str] = &["Client error '401 Unauthorized' for url", "402 Payment Required"];
         let invalid: &[&str] = &[
             "The input is invalid (E006)",
             "Out of memory (code: E1001)",
@@ -92,6 +89,7 @@ mod tests {
         let table = [
             (refused, PredictionPhase::Refused),
             (account, failed(FailClass::Account)),
+            (setup, failed(FailClass::Setup)),
             (invalid, failed(FailClass::Invalid)),
             (provider, failed(FailClass::Provider)),
         ];

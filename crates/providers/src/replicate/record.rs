@@ -40,6 +40,14 @@ impl Record {
         self.text("created_at")?.parse().ok()
     }
 
+    fn ended(&self) -> Option<DateTime<Utc>> {
+        self.text("completed_at")?.parse().ok()
+    }
+
+    fn took(&self) -> Option<Duration> {
+        (self.ended()? - self.created()?).to_std().ok()
+    }
+
     /// The code of its failure, for logs: its text may quote a customer.
     pub(super) fn code(&self) -> Option<&str> {
         failure::code(self.text("error")?)
@@ -57,7 +65,7 @@ impl Record {
             "aborted" => PredictionPhase::Aborted,
             _ => PredictionPhase::Unrecognised,
         };
-        Some(Prediction { phase, run: self.run() })
+        Some(Prediction { phase, run: self.run(), took: self.took() })
     }
 
     fn run(&self) -> Option<Duration> {
@@ -67,8 +75,7 @@ impl Record {
 
     fn is_gone(&self, now: DateTime<Utc>) -> bool {
         let removed = self.0.get("data_removed").and_then(Value::as_bool).unwrap_or_default();
-        let ended = || self.text("completed_at")?.parse::<DateTime<Utc>>().ok();
-        let old = || ended().is_some_and(|ended| now - ended > KEPT);
+        let old = || self.ended().is_some_and(|ended| now - ended > KEPT);
         removed || self.0.get("output").is_none_or(Value::is_null) && old()
     }
 

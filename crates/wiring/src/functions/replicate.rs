@@ -9,7 +9,7 @@ use tryon_core::{
 use tryon_lambda::{ReplicateHandler, environment::Environment};
 use tryon_providers::{Detour, ReqwestTransport, replicate::ReplicateClient};
 
-use super::{BUCKET, EVENT_BUS};
+use super::{BUCKET, EVENT_BUS, HEALTH_TABLE};
 use crate::{
     WiringError,
     config::{Base, Queues, queues, tables},
@@ -25,6 +25,7 @@ pub(super) struct Told {
     bucket: String,
     bus: String,
     tables: Tables,
+    health_table: String,
     endpoint: Option<String>,
 }
 
@@ -37,6 +38,7 @@ impl Told {
             bucket: env.text(BUCKET),
             bus: env.text(EVENT_BUS),
             tables: tables(env),
+            health_table: env.text(HEALTH_TABLE),
             endpoint: env.optional("REPLICATE_API_ENDPOINT").map(str::to_owned),
         }
     }
@@ -56,6 +58,7 @@ pub async fn replicate() -> Result<ReplicateHandler, WiringError> {
             house.links(&told.bucket),
             house.clock.clone(),
         )),
+        pulse: house.pulse(told.health_table),
         // It rescues nobody.
         buyer: house.buyer(attempts, &queues, bus, objects, Micros::ZERO, catalogue),
     };

@@ -22,10 +22,10 @@ async fn a_minute_that_another_begins_first_is_counted_on() {
     });
     let health = DynamoHealth::new(clients, "health".to_owned());
     let tally = Tally { calls: 1, ..Tally::default() };
-    assert_eq!(health.record(BACKEND, start(), tally).await, Ok(()));
+    assert_eq!(health.record(BACKEND.into(), start(), tally).await, Ok(()));
     let sent = requests.lock().unwrap();
     let slot = Minute::number_of(start()) % MINUTES;
-    let add = ["calls", "failures", "throttled", "retries"]
+    let add = ["calls", "failures", "throttled", "retries", "timed", "millis"]
         .map(|part| format!("{part}_{slot} :{part}"))
         .join(", ");
     let add = format!("ADD {add}");
@@ -39,5 +39,5 @@ async fn a_breaker_that_cannot_be_read_is_broken() {
     let (clients, _) = played(move |_| (200, json!({"Item": item})));
     let health = DynamoHealth::new(clients, "health".to_owned());
     let expected = "health, row gemini-online: breaker cannot be read".to_owned();
-    assert_eq!(health.read(BACKEND, start()).await, Err(PortError::Broken(expected)));
+    assert_eq!(health.read(BACKEND.into(), start()).await, Err(PortError::Broken(expected)));
 }

@@ -70,7 +70,7 @@ impl Imagen {
     }
 
     /// Nothing is bought while the breaker is open: who has somewhere else to go goes there at once,
-    /// the others wait as long as they can.
+    /// the others wait as long as they can. So does everybody while nothing is bought there either.
     pub(super) async fn turn_away(
         &self,
         attempt: Attempt,
@@ -78,7 +78,8 @@ impl Imagen {
         until: DateTime<Utc>,
     ) -> Result<(), StageError> {
         CALLS_PUT_OFF.count([attempt.backend.as_str(), "barred"], 1);
-        if purchase.diverts() {
+        let elsewhere = self.pulse.vitals(Backend::Replicate).await.gate(self.buyer.clock.now());
+        if purchase.diverts() && !elsewhere.is_shut() {
             return self.buyer.end_unbought(attempt, NeverBought::Diverted).await.map(drop);
         }
         let asked = (until - self.buyer.clock.now()).to_std().ok();
@@ -155,6 +156,7 @@ impl Imagen {
             failures: u64::from(failed),
             throttled: u64::from(throttled),
             retries: u64::from(repeats),
+            ..Tally::default()
         };
         self.pulse.record(backend, renders.iter(), tally, sign).await;
     }
@@ -201,6 +203,7 @@ const fn sign_of_class(class: FailClass) -> Sign {
         FailClass::NoImage
         | FailClass::Exhausted
         | FailClass::Invalid
+        | FailClass::Setup
         | FailClass::Cancelled
         | FailClass::Expired
         | FailClass::Deferred

@@ -115,10 +115,10 @@ struct Silent;
 
 #[async_trait::async_trait]
 impl ProviderHealth for Silent {
-    async fn record(&self, _: Backend, _: DateTime<Utc>, _: Tally) -> Result<(), PortError> {
+    async fn record(&self, _: Subject, _: DateTime<Utc>, _: Tally) -> Result<(), PortError> {
         std::future::pending().await
     }
-    async fn read(&self, _: Backend, _: DateTime<Utc>) -> Result<Vitals, PortError> {
+    async fn read(&self, _: Subject, _: DateTime<Utc>) -> Result<Vitals, PortError> {
         std::future::pending().await
     }
     async fn change(&self, _: Backend, _: &Vitals) -> Result<bool, PortError> {

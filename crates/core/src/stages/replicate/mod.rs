@@ -1,6 +1,7 @@
 //! Buys predictions from Replicate: the legacy route, the fallback steps and the upscale step. One
 //! render each, created once, polled to its end.
 
+mod health;
 mod poll;
 mod start;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use super::{Buyer, Consumer, Invocation, StageError};
+use super::{Buyer, Consumer, Invocation, Pulse, StageError};
 use crate::{
     messages::{ToReplicate, encode},
     ports::{Outgoing, Predictions, QueueName},
@@ -19,6 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Replicate {
     pub buyer: Buyer,
+    pub pulse: Pulse,
     pub predictions: Arc<dyn Predictions>,
 }
 

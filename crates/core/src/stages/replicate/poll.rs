@@ -1,8 +1,12 @@
 //! Asking after a prediction, and bringing its picture home.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join;
 
-use super::Replicate;
+use super::{
+    Replicate,
+    health::{Caller, sign_of_outcome},
+};
 use crate::{
     attempt::{Attempt, AttemptState},
     ids::{AttemptId, JobName},
@@ -11,6 +15,7 @@ use crate::{
     outcome::{FailClass, Outcome, RenderOutcome},
     ports::{CallError, Prediction, PredictionPhase},
     stages::{Invocation, StageError, buyer::model_of},
+    vitals::Sign,
 };
 
 /// How long past its time a prediction that was told to stop may still run.
@@ -33,7 +38,7 @@ impl Replicate {
         if seq < expected {
             return Ok(());
         }
-        if let Some(prediction) = self.ended(job).await {
+        if let Some(prediction) = self.ended(&attempt, job).await {
             return self.finish(attempt, prediction, call).await;
         }
         if self.buyer.clock.now() >= self.time_is_over(&attempt, since) {
@@ -49,12 +54,13 @@ impl Replicate {
             return self.poll_again(attempt).await;
         }
         tracing::warn!(attempt = %attempt.id, "a prediction gave nothing in time");
+        let caller = Caller::of(&attempt);
         let held = self.buyer.commit(attempt.abandoned(now)).await?;
-        self.buyer.tell(held).await
+        join(self.buyer.tell(held), self.count(caller, Sign::Failed, None)).await.0
     }
 
     /// What became of the prediction, if it has an end.
-    pub(super) async fn ended(&self, job: &JobName) -> Option<Prediction> {
+    pub(super) async fn ended(&self, attempt: &Attempt, job: &JobName) -> Option<Prediction> {
         match self.predictions.status(job).await {
             Ok(Prediction {
                 phase:
@@ -64,6 +70,9 @@ impl Replicate {
             Ok(ended) => Some(ended),
             Err(error) => {
                 tracing::warn!(%job, %error, "a prediction could not be asked after");
+                if matches!(error, CallError::Rejected { class: FailClass::Account, .. }) {
+                    self.refused(attempt).await;
+                }
                 None
             }
         }
@@ -129,9 +138,18 @@ impl Replicate {
             | PredictionPhase::Running
             | PredictionPhase::Unrecognised => return self.poll_again(attempt).await,
         };
+        let now = self.buyer.clock.now();
+        let sign = sign_of_outcome(&outcome, now < self.time_is_over(&attempt, since));
+        let took = prediction.took.filter(|_| matches!(outcome, Outcome::Image { .. }));
+        let caller = Caller::of(&attempt);
         let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
-        let settled = attempt.settled(vec![outcome], self.buyer.clock.now());
-        self.buyer.tell(self.buyer.commit(settled).await?).await
+        let settled = self.buyer.commit(attempt.settled(vec![outcome], now)).await?;
+        let counted = async {
+            if let Some(sign) = sign {
+                self.count(caller, sign, took).await;
+            }
+        };
+        join(self.buyer.tell(settled), counted).await.0
     }
 
     /// An error means: not now.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::join;
 
-use super::Replicate;
+use super::{Replicate, health::Caller};
 use crate::{
     attempt::{Attempt, AttemptState, NeverBought},
     ids::{AttemptId, JobName},
@@ -12,8 +13,9 @@ use crate::{
     ports::CallError,
     stages::{
         Invocation, StageError,
-        buyer::{Again, Claim, Purchase, STOP_BEFORE, model_of},
+        buyer::{Claim, Purchase, STOP_BEFORE, model_of},
     },
+    vitals::Sign,
 };
 
 /// How long a lost create is looked for before its render goes on without it: a listing may lag.
@@ -47,6 +49,9 @@ impl Replicate {
         if left < LEAST_TIME {
             return self.buyer.end_unbought(attempt, NeverBought::Expired).await.map(drop);
         }
+        if self.barred(&attempt).await {
+            return self.turn_away(attempt, purchase).await;
+        }
         let time = left.min(TimeDelta::seconds(model.max_seconds.into()));
         let time = time.to_std().unwrap_or_default();
         let attempt = self.buyer.commit(attempt.sending(now)).await?;
@@ -56,7 +61,7 @@ impl Replicate {
                 tracing::warn!(attempt = %attempt.id, reason, "a create was not answered");
                 self.look(attempt, call).await
             }
-            Err(error) => self.buyer.not_answered(attempt, purchase, error, Again::Soon).await,
+            Err(error) => self.not_answered(attempt, purchase, error).await,
         }
     }
 
@@ -82,8 +87,9 @@ impl Replicate {
                 return self.adopt(attempt, job).await;
             }
         }
+        let caller = Caller::of(&attempt);
         let held = self.buyer.commit(attempt.held(self.buyer.clock.now())).await?;
-        self.buyer.tell(held).await
+        join(self.buyer.tell(held), self.count(caller, Sign::Failed, None)).await.0
     }
 
     async fn find(&self, attempt: &Attempt) -> Option<JobName> {
@@ -125,7 +131,7 @@ impl Replicate {
     /// The truth may come late; without it the money counts as spent in the end.
     async fn resolve_held(&self, attempt: Attempt, call: &Invocation) -> Result<(), StageError> {
         if let AttemptState::Held { job: Some(job), .. } = &attempt.state {
-            if let Some(prediction) = self.ended(job).await {
+            if let Some(prediction) = self.ended(&attempt, job).await {
                 let job = job.clone();
                 let adopted = attempt.submitted(job, self.buyer.clock.now());
                 let attempt = self.buyer.commit(adopted).await?;

@@ -150,7 +150,10 @@ impl Router {
             assignment,
             choice,
         };
-        let well = matches!(gate, Gate::Closed | Gate::HalfOpen);
+        // Where nothing is bought either, nobody is sent.
+        let elsewhere =
+            gate == Gate::Closed || !self.gate(Some(Backend::Replicate)).await.is_shut();
+        let well = !gate.is_shut() || !elsewhere;
         // Should it be another one that tries.
         let again = (gate == Gate::HalfOpen).then(|| draft.clone());
         let render = self.render(draft, &settings, &balances, well, now)?;
@@ -163,7 +166,7 @@ impl Router {
             return Ok((render, Some(backend)));
         }
         let render = match again.filter(|_| tries) {
-            Some(draft) => self.render(draft, &settings, &balances, false, now)?,
+            Some(draft) => self.render(draft, &settings, &balances, !elsewhere, now)?,
             None => render,
         };
         if render.step != Step::Gemini {

@@ -1,14 +1,18 @@
 //! How the house does, for whoever asks: shares and counts, no amounts.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::{join, join_all, try_join3};
+use futures_util::future::{join_all, join3, try_join3};
 
 use super::Router;
 use crate::{
     budget::{Account, Balance, Verdict},
     catalogue::Backend,
+    chain::Step,
     money::Micros,
     ports::{Backlog, PortError},
     vitals::{Gate, MINUTES},
@@ -25,6 +29,7 @@ pub struct Health {
     pub google: Breaker,
     pub replicate: Breaker,
     pub providers: Vec<Provider>,
+    pub models: Vec<Model>,
     /// Batches that are open to more renders.
     pub open_batches: u64,
     pub queues: Vec<Backlog>,
@@ -38,13 +43,23 @@ pub struct Breaker {
     pub committed_percent: u64,
 }
 
-/// How a backend of Google's has been answering.
+/// How a backend has been answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provider {
     pub backend: Backend,
     pub gate: Gate,
     /// Of the calls of the last minutes, how many failed, in percent.
     pub failed_percent: u64,
+}
+
+/// How the model behind a step has been doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Model {
+    pub step: Step,
+    /// As for a backend.
+    pub failed_percent: u64,
+    /// How long a picture takes on average, waiting included; none where there was none lately.
+    pub takes: Option<Duration>,
 }
 
 impl Health {
@@ -73,7 +88,9 @@ impl Router {
         let catalogue = self.courier.catalogue.current().await;
         let backends = catalogue.backends();
         let providers = join_all(backends.into_iter().map(|backend| self.provider(backend)));
-        let (looks, providers) = join(looks, providers).await;
+        let steps = catalogue.predictions();
+        let models = join_all(steps.map(|(step, _)| self.model(step)));
+        let (looks, providers, models) = join3(looks, providers, models).await;
         let (balances, open_batches, queues) = looks?;
         let breaker = |account| {
             let price = catalogue.cheapest(account, today).unwrap_or_default();
@@ -83,6 +100,7 @@ impl Router {
             google: breaker(Account::Google),
             replicate: breaker(Account::Replicate),
             providers,
+            models,
             open_batches,
             queues,
         })
@@ -93,8 +111,13 @@ impl Router {
     async fn provider(&self, backend: Backend) -> Provider {
         let (now, vitals) = (self.clock.now(), self.pulse.vitals(backend).await);
         let tally = vitals.within(MINUTES, now);
-        let failed_percent = (tally.failures * 100).checked_div(tally.begun()).unwrap_or_default();
+        let failed_percent = tally.failed_percent();
         Provider { backend, gate: vitals.gate(now), failed_percent }
+    }
+
+    async fn model(&self, step: Step) -> Model {
+        let tally = self.pulse.vitals(step).await.within(MINUTES, self.clock.now());
+        Model { step, failed_percent: tally.failed_percent(), takes: tally.mean() }
     }
 }
 

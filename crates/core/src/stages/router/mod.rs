@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     accept::{AcceptError, Accepted, NewRender},
-    health::{Breaker, Health, HealthCache, Provider},
+    health::{Breaker, Health, HealthCache, Model, Provider},
     upload::{NewUpload, Upload},
 };
 use super::{Courier, Pulse};

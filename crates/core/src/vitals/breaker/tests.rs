@@ -193,3 +193,38 @@ proptest! {
         }
     }
 }
+
+/// An account pays for models each of which fails for reasons of its own.
+#[test]
+fn an_account_is_shut_for_what_befalls_the_account_alone() {
+    let rules = BreakerRules::of(Backend::Replicate);
+    let after =
+        |vitals: &Vitals, n, sign, now| vitals.after([render_id(n)].iter(), sign, now, &rules);
+    let bad = counted(start(), 100, 100);
+    for sign in [Sign::Good, Sign::Busy, Sign::Gone, Sign::Failed] {
+        assert_eq!(after(&bad, 1, sign, start()), None, "{sign:?}");
+    }
+    let opened = after(&counted(start(), 100, 0), 1, Sign::Account, start()).unwrap();
+    let half = start() + rules.first;
+    let trying = opened.leased(&render_id(1), half, &rules).unwrap();
+    // It is the same render that tries again.
+    for sign in [Sign::Busy, Sign::Gone, Sign::Failed] {
+        assert_eq!(after(&trying, 1, sign, half), None, "{sign:?}");
+    }
+    assert_eq!(after(&trying, 1, Sign::Good, half).unwrap().gate(half), Gate::Closed);
+    let again = after(&trying, 1, Sign::Account, half).unwrap();
+    assert_eq!(open_time(&again), TimeDelta::minutes(2));
+    let half = half + TimeDelta::minutes(2);
+    let trying = again.leased(&render_id(2), half, &rules).unwrap();
+    let again = after(&trying, 2, Sign::Account, half).unwrap();
+    assert_eq!(open_time(&again), TimeDelta::minutes(2), "no longer than this");
+}
+
+#[test]
+fn a_prediction_has_all_its_time_to_try() {
+    let catalogue = crate::catalogue::Catalogue::built_in().unwrap();
+    let longest = catalogue.predictions().map(|(_, model)| model.max_seconds).max().unwrap();
+    let last_word = TimeDelta::seconds(30);
+    let lease = BreakerRules::of(Backend::Replicate).lease;
+    assert!(lease >= TimeDelta::seconds(longest.into()) + last_word, "{lease}");
+}

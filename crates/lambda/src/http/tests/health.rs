@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tryon_core::{
     catalogue::Backend,
+    chain::Step,
     memory::{Call, Mishap},
     money::Micros,
     ports::{Clock, Outgoing, ProviderHealth, Queue, QueueName},
@@ -21,10 +22,13 @@ async fn health_is_open_to_anyone_and_names_no_amounts() {
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("ok")), "{answer:?}");
     let closed = json!({"state": "closed", "committed_percent": 0});
     assert_eq!(answer.body["breakers"], json!({"google": closed, "replicate": closed}));
-    for name in ["gemini-online", "gemini-batch"] {
+    for name in ["gemini-online", "gemini-batch", "replicate"] {
         let provider = json!({"name": name, "state": "closed", "failed_percent": 0});
         assert!(answer.body["providers"].as_array().unwrap().contains(&provider), "{name}");
     }
+    let models = ["nano_banana", "photo_maker", "sdxl", "upscale"]
+        .map(|name| json!({"name": name, "failed_percent": 0}));
+    assert_eq!(answer.body["models"], json!(models));
     assert_eq!(
         (&answer.body["open_batches"], edge.house.queues.depth(QueueName::Accumulator).total()),
         (&json!(0), 0)
@@ -75,7 +79,7 @@ async fn a_backend_that_is_down_is_told() {
     let down = Vitals { breaker, ..Vitals::default() };
     let tally = Tally { calls: 4, failures: 3, ..Tally::default() };
     let (health, backend) = (&edge.house.health, Backend::GeminiOnline);
-    health.record(backend, now, tally).await.unwrap();
+    health.record(backend.into(), now, tally).await.unwrap();
     assert_eq!(health.change(backend, &down).await, Ok(true));
     let answer = edge.ask(event("health")).await;
     assert_eq!(answer.body["status"], "degraded");
@@ -84,4 +88,15 @@ async fn a_backend_that_is_down_is_told() {
     edge.house.clock.sleep(Duration::from_secs(60)).await;
     let state = edge.ask(event("health")).await.body["providers"][0]["state"].clone();
     assert_eq!(state, "half_open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_fails_and_is_slow_is_told_beside_an_account_that_is_well() {
+    let edge = Edge::new().await;
+    let tally = Tally { calls: 4, failures: 1, timed: 3, millis: 61_000, ..Tally::default() };
+    let (health, now) = (&edge.house.health, edge.house.clock.now());
+    health.record(Step::PhotoMaker.into(), now, tally).await.unwrap();
+    let answer = edge.ask(event("health")).await;
+    let maker = json!({"name": "photo_maker", "failed_percent": 25, "seconds": 21});
+    assert_eq!((&answer.body["models"][1], &answer.body["status"]), (&maker, &json!("ok")));
 }

@@ -76,8 +76,9 @@ async fn what_was_not_carried_out_is_told_apart() {
     for status in [400, 404, 413, 422] {
         assert!(is_class(&of(Play::text(status, "")).await, FailClass::Invalid), "{status}");
     }
-    for status in [301, 402, 403] {
-        assert!(is_class(&of(Play::text(status, "")).await, FailClass::Account), "{status}");
+    let account = [(402, FailClass::Account), (301, FailClass::Setup), (403, FailClass::Setup)];
+    for (status, class) in account {
+        assert!(is_class(&of(Play::text(status, "")).await, class), "{status}");
     }
 }
 

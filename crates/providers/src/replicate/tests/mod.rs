@@ -191,9 +191,9 @@ async fn nothing_is_sent_without_a_token() {
         create(&client, Step::Sdxl).await.unwrap_err()
     };
     assert!(matches!(of("away").await, CallError::NotCreated { .. }));
-    assert!(is_class(&of("none").await, FailClass::Account));
+    assert!(is_class(&of("none").await, FailClass::Setup));
     let error = of("r8_\u{7f}").await;
-    assert!(is_class(&error, FailClass::Account));
+    assert!(is_class(&error, FailClass::Setup));
     assert!(!format!("{error} {error:?}").contains("r8_"));
 }
 

@@ -31,7 +31,7 @@ async fn only_hosts_that_are_allowed_are_asked() {
     let local = "https://127.0.0.1:8080/out.png";
     let script = Script::new([]);
     let error = client(&script).picture(local).await.unwrap_err();
-    assert!(is_class(&error, FailClass::Account) && !error.to_string().contains("127"), "{error}");
+    assert!(is_class(&error, FailClass::Setup) && !error.to_string().contains("127"), "{error}");
 
     let script = Script::new([Play::bytes(200, PNG)]);
     let client = client(&script).with_delivery_host("127.0.0.1:8080");
