@@ -134,6 +134,9 @@ async fn each_failure_of_a_step_has_its_answer() {
         let cases = [
             (Rule::new(of(step), Fault::failed("E003")), 3),
             (Rule::new(of(step), Fault::failed("PA")), 3),
+            (Rule::new(of(step), Fault::failed("E1000")), 2),
+            (Rule::new(of(step), Fault::failed("E6716")), 2),
+            (Rule::new(of(step), Fault::failed("E9828")), 2),
             (Rule::new(of(step), Fault::fail("invalid input (E006)")), 1),
             (Rule::new(of(step), Fault::EmptyOutput), 1),
             (Rule::new(of(step), Fault::Stick { seconds: None }), 1),
@@ -156,10 +159,13 @@ async fn each_failure_of_a_step_has_its_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_passes_is_tried_again() {
-    let rules = vec![Rule::new(of(Step::NanoBanana).nth(Nth::First(2)), Fault::failed("E9828"))];
-    let (world, render) = one(legacy(), rules).await;
-    assert_eq!((made(&render).0, render.n), (Step::NanoBanana, 3));
-    assert_eq!(replicate(&world).settled, Micros::new(150_000), "failures of a picture are free");
+    for (code, times) in [("PA", 2), ("E9828", 1)] {
+        let some = of(Step::NanoBanana).nth(Nth::First(times));
+        let (world, render) = one(legacy(), vec![Rule::new(some, Fault::failed(code))]).await;
+        assert_eq!((made(&render).0, u64::from(render.n)), (Step::NanoBanana, times + 1), "{code}");
+        let settled = replicate(&world).settled;
+        assert_eq!(settled, Micros::new(150_000), "failures of a picture are free");
+    }
 }
 
 #[tokio::test(start_paused = true)]

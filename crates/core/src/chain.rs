@@ -69,6 +69,7 @@ impl Step {
     pub const fn tries(self, class: FailClass) -> u32 {
         match class {
             FailClass::Provider | FailClass::Missing => 3,
+            FailClass::Platform => 2,
             FailClass::NoImage | FailClass::Exhausted => match self {
                 Self::Gemini => 2,
                 Self::NanoBanana | Self::PhotoMaker | Self::Sdxl | Self::Upscale => 1,

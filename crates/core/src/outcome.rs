@@ -27,6 +27,8 @@ pub enum Outcome {
 pub enum FailClass {
     /// The provider broke, and said so: retryable.
     Provider,
+    /// The provider's platform broke under our work: once more, and no oftener.
+    Platform,
     /// A finished batch job had no row for this render: retryable.
     Missing,
     /// A good answer without a picture: one more try on Google.
@@ -61,6 +63,7 @@ impl FailClass {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Provider => "provider",
+            Self::Platform => "platform",
             Self::Missing => "missing",
             Self::NoImage => "no_image",
             Self::Exhausted => "exhausted",

@@ -5,16 +5,27 @@ use tryon_core::{outcome::FailClass, ports::PredictionPhase};
 /// What the `error` of a failed prediction comes to; an empty one is not the model's.
 pub(super) fn phase(error: Option<&str>) -> PredictionPhase {
     let Some(error) = error.filter(|error| !error.trim().is_empty()) else {
-        return PredictionPhase::Failed(FailClass::Provider);
+        return PredictionPhase::Failed(FailClass::Platform);
     };
-    match code(error) {
-        Some("E005") => PredictionPhase::Refused,
-        Some("E001" | "E002") => PredictionPhase::Failed(FailClass::Account),
-        Some("E006" | "E1001" | "E4875") => PredictionPhase::Failed(FailClass::Invalid),
-        // Capacity, and whatever broke at the platform.
-        Some(_) => PredictionPhase::Failed(FailClass::Provider),
-        None => by_text(error),
-    }
+    code(error).map_or_else(|| by_text(error), by_code)
+}
+
+/// The table of codes: `E001` to `E006` come from the wrappers of official models, the others from the
+/// platform, which may have more than we know of.
+fn by_code(code: &str) -> PredictionPhase {
+    PredictionPhase::Failed(match code {
+        // Out of credit, or a key refused.
+        "E001" | "E002" => FailClass::Account,
+        // High demand, unavailable, interrupted: these pass.
+        "E003" | "E004" | "PA" => FailClass::Provider,
+        // Flagged as sensitive.
+        "E005" => return PredictionPhase::Refused,
+        // Bad input, out of memory, no webhook.
+        "E006" | "E1001" | "E4875" => FailClass::Invalid,
+        // E1000 unknown, E6716 slow to start, E8367 stopped, E8765 unhealthy, E9243 not started, E98xx
+        // inside.
+        _ => FailClass::Platform,
+    })
 }
 
 /// `PA`, or `E` and digits: `... (code: PA)`, `... (E005) (uIJ6...)`.
@@ -38,8 +49,10 @@ fn by_text(error: &str) -> PredictionPhase {
     } else if says(&["401 unauthorized", "unauthenticated", "402 payment", "insufficient credit"]) {
         // By prose alone nobody is shut out.
         PredictionPhase::Failed(FailClass::Setup)
-    } else if says(&["prediction interrupted", "director:", "high demand", "temporarily unavail"]) {
+    } else if says(&["prediction interrupted", "high demand", "temporarily unavail"]) {
         PredictionPhase::Failed(FailClass::Provider)
+    } else if says(&["director:"]) {
+        PredictionPhase::Failed(FailClass::Platform)
     } else {
         PredictionPhase::Failed(FailClass::Invalid)
     }
@@ -70,11 +83,13 @@ mod tests {
             "cannot identify image file (sensitive to (EXIF) data)",
         ];
         let provider: &[&str] = &[
-            "",
             "Prediction interrupted; please retry (code: PA)",
             "Prediction interrupted; please retry",
             "The service has high demand (E003)",
             "The service is temporarily unavailable (E004)",
+        ];
+        let platform: &[&str] = &[
+            "",
             "Director: unexpected error handling prediction (E9828)",
             "Director: unexpected error handling prediction",
             "Unknown error (E1000)",
@@ -92,13 +107,14 @@ mod tests {
             (setup, failed(FailClass::Setup)),
             (invalid, failed(FailClass::Invalid)),
             (provider, failed(FailClass::Provider)),
+            (platform, failed(FailClass::Platform)),
         ];
         for (errors, expected) in table {
             for error in errors {
                 assert_eq!(phase(Some(error)), expected, "{error}");
             }
         }
-        assert_eq!(phase(None), failed(FailClass::Provider));
+        assert_eq!(phase(None), failed(FailClass::Platform));
     }
 
     proptest! {

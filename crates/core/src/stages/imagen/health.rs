@@ -198,7 +198,9 @@ const fn sign_of_class(class: FailClass) -> Sign {
     match class {
         FailClass::Account => Sign::Account,
         FailClass::Retired => Sign::Gone,
-        FailClass::Provider | FailClass::Missing | FailClass::Unknown => Sign::Failed,
+        FailClass::Provider | FailClass::Platform | FailClass::Missing | FailClass::Unknown => {
+            Sign::Failed
+        }
         // Our request, our wish, our money: no fault of the backend.
         FailClass::NoImage
         | FailClass::Exhausted

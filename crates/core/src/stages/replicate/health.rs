@@ -127,7 +127,9 @@ pub(super) const fn sign_of_outcome(outcome: &Outcome, in_time: bool) -> Option<
 const fn sign_of_class(class: FailClass) -> Sign {
     match class {
         FailClass::Account => Sign::Account,
-        FailClass::Provider | FailClass::Setup | FailClass::Unknown => Sign::Failed,
+        FailClass::Provider | FailClass::Platform | FailClass::Setup | FailClass::Unknown => {
+            Sign::Failed
+        }
         // Our request, our wish, our money, our slowness: no fault of the model.
         FailClass::Missing
         | FailClass::NoImage

@@ -23,7 +23,7 @@ fn every_status() {
     assert_eq!(of("starting"), PredictionPhase::Starting);
     assert_eq!(of("processing"), PredictionPhase::Running);
     assert_eq!(of("succeeded"), succeeded(&[]));
-    assert_eq!(of("failed"), PredictionPhase::Failed(FailClass::Provider));
+    assert_eq!(of("failed"), PredictionPhase::Failed(FailClass::Platform));
     assert_eq!(of("canceled"), PredictionPhase::Cancelled);
     assert_eq!(of("aborted"), PredictionPhase::Aborted);
     assert_eq!(of("queued"), PredictionPhase::Unrecognised);
