@@ -35,11 +35,11 @@ fn google_is_down() -> Rule {
 }
 
 /// Predictions of one step.
-fn of(step: Step) -> When {
+pub(crate) fn of(step: Step) -> When {
     When::kind(CallKind::Prediction).key(format!("/{step}/"))
 }
 
-fn create_of(step: Step) -> When {
+pub(crate) fn create_of(step: Step) -> When {
     When::kind(CallKind::PredictionCreate).key(format!("/{step}/"))
 }
 
@@ -76,7 +76,7 @@ fn code(render: &Render) -> Option<FailureCode> {
     }
 }
 
-fn creates(world: &World) -> u64 {
+pub(crate) fn creates(world: &World) -> u64 {
     world.sandbox.calls().get(&CallKind::PredictionCreate).copied().unwrap_or_default()
 }
 
@@ -251,14 +251,6 @@ async fn polls_and_pictures_that_fail_are_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_picture_that_is_gone_is_a_stated_failure() {
-    let gone = Rule::new(When::kind(CallKind::Delivery).nth(Nth::First(1)), Fault::status(404));
-    let (world, render) = one(legacy(), vec![gone]).await;
-    assert_eq!((made(&render).0, render.n), (Step::NanoBanana, 2));
-    assert_eq!(replicate(&world).settled, Micros::new(300_000), "both were made");
-}
-
-#[tokio::test(start_paused = true)]
 async fn every_message_twice_means_one_end_and_one_charge() {
     let world = support::whole_world(1, legacy(), Vec::new()).await;
     for nth in (1..120).step_by(2) {
@@ -279,25 +271,6 @@ async fn a_create_that_hangs_is_looked_for_all_the_same() {
     let (world, render) = one(legacy(), vec![lost]).await;
     assert_eq!((made(&render).0, creates(&world)), (Step::NanoBanana, 1));
     assert_eq!(render.granted, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_picture_that_cannot_be_fetched_does_not_use_up_the_other_steps_time() {
-    let stuck = Rule::new(When::kind(CallKind::Delivery).key("/nano_banana/"), Fault::status(503));
-    let (world, render) = one(legacy(), vec![stuck]).await;
-    assert_eq!((made(&render).0, creates(&world)), (Step::PhotoMaker, 2));
-    support::wait(&world, Duration::from_secs(4 * 3_600)).await;
-    assert_eq!(replicate(&world).held, Micros::ZERO, "its bill is known");
-    support::check_money(&world);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_picture_that_can_be_fetched_late_is() {
-    let away = When::kind(CallKind::Delivery).between(Duration::ZERO, Duration::from_secs(400));
-    let stick = Rule::new(of(Step::PhotoMaker), Fault::Stick { seconds: None });
-    let (world, render) = one(legacy(), vec![Rule::new(away, Fault::status(503)), stick]).await;
-    assert_eq!(made(&render), (Step::NanoBanana, Fidelity::Exact, Size::OneK));
-    assert_eq!(replicate(&world).settled, Micros::new(150_000));
 }
 
 /// Plays a render for a while, and then finds an attempt for it that waits, and whose tick and whose

@@ -17,6 +17,7 @@ mod deployed;
 mod downloads;
 mod drops;
 mod health;
+mod late;
 mod legacy_storm;
 mod limit;
 mod models;

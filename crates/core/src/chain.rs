@@ -68,7 +68,12 @@ impl Step {
     /// How many tries a step gets in all after failures of this class.
     pub const fn tries(self, class: FailClass) -> u32 {
         match class {
-            FailClass::Provider | FailClass::Missing => 3,
+            FailClass::Provider => 3,
+            FailClass::Missing => match self {
+                Self::Gemini => 3,
+                // It was made, and paid for.
+                Self::NanoBanana | Self::PhotoMaker | Self::Sdxl | Self::Upscale => 1,
+            },
             FailClass::Platform => 2,
             FailClass::NoImage | FailClass::Exhausted => match self {
                 Self::Gemini => 2,

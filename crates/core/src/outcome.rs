@@ -29,7 +29,8 @@ pub enum FailClass {
     Provider,
     /// The provider's platform broke under our work: once more, and no oftener.
     Platform,
-    /// A finished batch job had no row for this render: retryable.
+    /// A finished batch job had no row for this render: retryable. Or a picture was made, and is gone
+    /// from where it lay: that is not bought again.
     Missing,
     /// A good answer without a picture: one more try on Google.
     NoImage,

@@ -22,6 +22,31 @@ pub const fn prediction_poll_delay(seq: u32) -> u32 {
     if seq < 15 { 2 } else { 5 }
 }
 
+/// How many more calls an API takes until its count begins anew, and when that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    pub calls: u32,
+    pub reset: Duration,
+}
+
+/// With fewer calls left than this, polls are slowed.
+const PLENTY: u32 = 600;
+/// How many times as long they take at most for that.
+const SLOWEST: u32 = 6;
+/// No poll waits longer for a count to begin anew, in seconds.
+const LONGEST_RESET: u32 = 60;
+
+/// Seconds before a poll that is due in `delay`, at an API that says how many more calls it takes: the
+/// fewer, the longer; and where none is left, until there are some.
+pub fn slowed(delay: u32, allowance: Option<Allowance>) -> u32 {
+    let Some(Allowance { calls, reset }) = allowance else { return delay };
+    let scarce = PLENTY.saturating_sub(calls);
+    let more = u64::from(delay) * u64::from(scarce) * u64::from(SLOWEST - 1) / u64::from(PLENTY);
+    let slow = delay.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+    let reset = if calls == 0 { whole_seconds(reset).min(LONGEST_RESET) } else { 0 };
+    slow.max(reset).min(MAX_DELAY_SECONDS)
+}
+
 /// Seconds to wait after the `n`-th (from 1) answer that proves nothing was bought: doubling from
 /// 2 s to 60 s, at least what the provider asked for. `jitter` is any random number.
 pub fn backoff_seconds(n: u32, asked: Option<Duration>, jitter: u64) -> u32 {
@@ -75,7 +100,26 @@ mod tests {
         assert_eq!(backoff_seconds(1, Some(Duration::from_millis(7_001)), 0), 8);
     }
 
+    #[test]
+    fn an_api_that_is_nearly_used_up_is_asked_less_often() {
+        let of =
+            |calls, reset| slowed(2, Some(Allowance { calls, reset: Duration::from_secs(reset) }));
+        assert_eq!(slowed(2, None), 2);
+        assert_eq!([2_999, 600, 300, 0].map(|calls| of(calls, 1)), [2, 2, 7, 12]);
+        assert_eq!((of(0, 30), of(0, 86_400), of(1, 30)), (30, 60, 11));
+    }
+
     proptest! {
+        #[test]
+        fn fewer_calls_never_mean_more_haste(delay in 1..1_000u32, calls: u32, reset: u64) {
+            let of = |calls| {
+                slowed(delay, Some(Allowance { calls, reset: Duration::from_secs(reset) }))
+            };
+            prop_assert!(of(calls) >= delay.min(MAX_DELAY_SECONDS));
+            prop_assert!(of(calls) >= of(calls.saturating_add(1)));
+            prop_assert!(of(calls) <= (delay * SLOWEST).max(LONGEST_RESET));
+        }
+
         #[test]
         fn backoff_is_bounded_and_obeys_the_provider(n: u32, asked in 0..600u64, jitter: u64) {
             let seconds = backoff_seconds(n, Some(Duration::from_secs(asked)), jitter);

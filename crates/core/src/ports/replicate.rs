@@ -10,6 +10,7 @@ use crate::{
     messages::RenderOrder,
     outcome::FailClass,
     picture::Picture,
+    polling::Allowance,
 };
 
 /// Runs predictions: one render each.
@@ -45,6 +46,10 @@ pub struct Prediction {
     pub run: Option<Duration>,
     /// From its creation to its end: waiting included.
     pub took: Option<Duration>,
+    /// When it ended, where the provider says so.
+    pub ended: Option<DateTime<Utc>>,
+    /// How many more questions the provider takes, where it says so.
+    pub allowance: Option<Allowance>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

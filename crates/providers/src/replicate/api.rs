@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use tryon_core::{
     outcome::FailClass,
+    polling::Allowance,
     ports::{Body, ByteStream, CallError, Clock, HttpTransport, Secret, SecretName, Secrets},
 };
 
@@ -26,6 +27,14 @@ pub(super) struct Api {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// A good answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    /// How many more calls of its kind are taken.
+    pub(super) allowance: Option<Allowance>,
+}
+
 /// Builds a request; called again when it has to be sent again.
 pub(super) type Make<'a> = &'a (dyn Fn() -> http::Result<Request<Body>> + Sync);
 
@@ -36,11 +45,13 @@ impl Api {
         purpose: Purpose,
         timeout: Duration,
         make: Make<'_>,
-    ) -> Result<Bytes, CallError> {
+    ) -> Result<Answer, CallError> {
         let call = async {
             let response = self.answered(purpose, timeout, make).await?;
+            let allowance = allowance(response.headers());
             let body = whole(response.into_body(), MOST).await;
-            body.map_err(|error| purpose.lost(error.to_string()))
+            let body = body.map_err(|error| purpose.lost(error.to_string()))?;
+            Ok(Answer { body, allowance })
         };
         self.within(purpose, timeout, call).await
     }
@@ -104,6 +115,14 @@ impl Api {
             away => away,
         })
     }
+}
+
+/// `ratelimit-remaining: 2999`, `ratelimit-reset: 1`.
+fn allowance(headers: &HeaderMap) -> Option<Allowance> {
+    let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
+    let calls = number("ratelimit-remaining")?;
+    let reset = number("ratelimit-reset").unwrap_or_default();
+    Some(Allowance { calls, reset: Duration::from_secs(reset.into()) })
 }
 
 fn sign(mut request: Request<Body>, token: &Secret) -> http::Result<Request<Body>> {

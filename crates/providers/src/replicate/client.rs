@@ -21,7 +21,7 @@ use tryon_core::{
 use super::{
     REPLICATE_URL,
     addresses::Addresses,
-    api::Api,
+    api::{Answer, Api},
     delivery::Delivery,
     input,
     record::{Page, Record},
@@ -80,7 +80,7 @@ impl ReplicateClient {
         let mut oldest = None;
         for _ in 0..PAGES {
             let answer = self.ask(Method::GET, &url).await?;
-            let page = Page::parse(&answer)
+            let page = Page::parse(&answer.body)
                 .ok_or_else(|| Purpose::Free.lost("the list of predictions cannot be read"))?;
             oldest = page.oldest_for(attempt, since, oldest);
             match page.next(&list).filter(|_| !page.reaches(since)) {
@@ -92,7 +92,7 @@ impl ReplicateClient {
     }
 
     /// A call without a body that buys nothing.
-    async fn ask(&self, method: Method, url: &str) -> Result<Bytes, CallError> {
+    async fn ask(&self, method: Method, url: &str) -> Result<Answer, CallError> {
         let make = || Request::builder().method(method.clone()).uri(url).body(Body::empty());
         self.api.call(Purpose::Free, TIMEOUT, &make).await
     }
@@ -130,7 +130,7 @@ impl Predictions for ReplicateClient {
                 .body(Body::from(body.clone()))
         };
         let answer = self.api.call(Purpose::Purchase, TIMEOUT, &make).await?;
-        let job = Record::parse(&answer).and_then(|record| record.job());
+        let job = Record::parse(&answer.body).and_then(|record| record.job());
         job.ok_or_else(|| Purpose::Purchase.lost("the answer to a create names no prediction"))
     }
 
@@ -145,13 +145,13 @@ impl Predictions for ReplicateClient {
     async fn status(&self, job: &JobName) -> Result<Prediction, CallError> {
         let answer = self.ask(Method::GET, &url_of(job)?).await?;
         let lost = || Purpose::Free.lost("the answer about a prediction cannot be read");
-        let record = Record::parse(&answer).ok_or_else(lost)?;
+        let record = Record::parse(&answer.body).ok_or_else(lost)?;
         let prediction = record.prediction(self.api.clock.now()).ok_or_else(lost)?;
         if let PredictionPhase::Refused | PredictionPhase::Failed(_) = prediction.phase {
             let (phase, code) = (&prediction.phase, record.code());
             tracing::warn!(%job, ?phase, code, "a prediction failed");
         }
-        Ok(prediction)
+        Ok(Prediction { allowance: answer.allowance, ..prediction })
     }
 
     async fn cancel(&self, job: &JobName) -> Result<(), CallError> {

@@ -65,7 +65,8 @@ impl Record {
             "aborted" => PredictionPhase::Aborted,
             _ => PredictionPhase::Unrecognised,
         };
-        Some(Prediction { phase, run: self.run(), took: self.took() })
+        let (run, took, ended) = (self.run(), self.took(), self.ended());
+        Some(Prediction { phase, run, took, ended, allowance: None })
     }
 
     fn run(&self) -> Option<Duration> {

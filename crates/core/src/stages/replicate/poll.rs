@@ -13,6 +13,7 @@ use crate::{
     messages::ToReplicate,
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
+    polling::{Allowance, slowed},
     ports::{CallError, Prediction, PredictionPhase},
     stages::{Invocation, StageError, buyer::model_of},
     vitals::Sign,
@@ -20,9 +21,19 @@ use crate::{
 
 /// How long past its time a prediction that was told to stop may still run.
 const LAST_WORD: TimeDelta = TimeDelta::seconds(30);
-/// The provider ends a prediction that runs for 30 minutes; one that cannot be asked after long past
-/// that never will be.
+/// The provider ends a prediction that runs for 30 minutes: by then it surely has, waiting included.
 const JOB_LIFE: TimeDelta = TimeDelta::hours(2);
+
+/// How long the provider keeps what a prediction made.
+const KEPT: TimeDelta = TimeDelta::hours(1);
+
+/// What a question after a prediction brought.
+#[derive(Default)]
+pub(super) struct Look {
+    /// What it came to, if it has an end.
+    pub(super) ended: Option<Prediction>,
+    allowance: Option<Allowance>,
+}
 
 impl Replicate {
     pub(super) async fn poll(
@@ -38,20 +49,26 @@ impl Replicate {
         if seq < expected {
             return Ok(());
         }
-        if let Some(prediction) = self.ended(&attempt, job).await {
+        let Look { ended, allowance } = self.look_at(&attempt, job).await;
+        if let Some(prediction) = ended {
             return self.finish(attempt, prediction, call).await;
         }
         if self.buyer.clock.now() >= self.time_is_over(&attempt, since) {
             self.stop(&attempt.id, job).await;
         }
-        self.wait_on(attempt, since).await
+        self.wait_on(attempt, since, allowance).await
     }
 
     /// Asked after again while its time lasts; then its render goes on without it.
-    async fn wait_on(&self, attempt: Attempt, since: DateTime<Utc>) -> Result<(), StageError> {
+    async fn wait_on(
+        &self,
+        attempt: Attempt,
+        since: DateTime<Utc>,
+        allowance: Option<Allowance>,
+    ) -> Result<(), StageError> {
         let now = self.buyer.clock.now();
         if now < self.time_is_over(&attempt, since) + LAST_WORD {
-            return self.poll_again(attempt).await;
+            return self.poll_again(attempt, allowance).await;
         }
         tracing::warn!(attempt = %attempt.id, "a prediction gave nothing in time");
         let caller = Caller::of(&attempt);
@@ -59,21 +76,21 @@ impl Replicate {
         join(self.buyer.tell(held), self.count(caller, Sign::Failed, None)).await.0
     }
 
-    /// What became of the prediction, if it has an end.
-    pub(super) async fn ended(&self, attempt: &Attempt, job: &JobName) -> Option<Prediction> {
+    pub(super) async fn look_at(&self, attempt: &Attempt, job: &JobName) -> Look {
         match self.predictions.status(job).await {
             Ok(Prediction {
                 phase:
                     PredictionPhase::Starting | PredictionPhase::Running | PredictionPhase::Unrecognised,
+                allowance,
                 ..
-            }) => None,
-            Ok(ended) => Some(ended),
+            }) => Look { ended: None, allowance },
+            Ok(ended) => Look { allowance: ended.allowance, ended: Some(ended) },
             Err(error) => {
                 tracing::warn!(%job, %error, "a prediction could not be asked after");
                 if matches!(error, CallError::Rejected { class: FailClass::Account, .. }) {
                     self.refused(attempt).await;
                 }
-                None
+                Look { ended: None, allowance: used_up(&error) }
             }
         }
     }
@@ -88,11 +105,15 @@ impl Replicate {
     }
 
     /// Sends the next tick, then moves the sequence on: a crash between leaves two harmless ticks.
-    async fn poll_again(&self, attempt: Attempt) -> Result<(), StageError> {
+    async fn poll_again(
+        &self,
+        attempt: Attempt,
+        allowance: Option<Allowance>,
+    ) -> Result<(), StageError> {
         let AttemptState::Submitted { seq, .. } = attempt.state else {
             return Ok(());
         };
-        let delay = attempt.poll_delay(seq + 1);
+        let delay = slowed(attempt.poll_delay(seq + 1), allowance);
         let tick = ToReplicate::Poll { attempt_id: attempt.id.clone(), seq: seq + 1 };
         self.send_tick(&tick, delay).await?;
         let next = self.buyer.clock.now() + TimeDelta::seconds(delay.into());
@@ -114,7 +135,7 @@ impl Replicate {
         let model = model_of(&catalogue, attempt.step)?;
         let bill = |pictures| model.bill(pictures, prediction.run).unwrap_or(share.maximum);
         let failed = |class| Outcome::Failed { class };
-        let kept_until = attempt.run_until.unwrap_or(since) + JOB_LIFE;
+        let kept_until = prediction.ended.unwrap_or(since) + KEPT;
         let (outcome, cost) = match &prediction.phase {
             PredictionPhase::Succeeded { pictures } => match pictures.first() {
                 None => (failed(FailClass::NoImage), bill(0)),
@@ -123,7 +144,7 @@ impl Replicate {
                     // Once more later, while the provider keeps it.
                     Err(error) if self.buyer.clock.now() < kept_until => {
                         tracing::warn!(attempt = %attempt.id, %error, "a picture did not arrive");
-                        return self.wait_on(attempt, since).await;
+                        return self.wait_on(attempt, since, prediction.allowance).await;
                     }
                     Err(_) => (failed(FailClass::Missing), bill(pictures.len())),
                 },
@@ -136,7 +157,9 @@ impl Replicate {
             PredictionPhase::Aborted => (failed(FailClass::Cancelled), Micros::ZERO),
             PredictionPhase::Starting
             | PredictionPhase::Running
-            | PredictionPhase::Unrecognised => return self.poll_again(attempt).await,
+            | PredictionPhase::Unrecognised => {
+                return self.poll_again(attempt, prediction.allowance).await;
+            }
         };
         let now = self.buyer.clock.now();
         let sign = sign_of_outcome(&outcome, now < self.time_is_over(&attempt, since));
@@ -181,5 +204,15 @@ impl Replicate {
             fidelity: attempt.step.fidelity(),
             size: model.map_or(crate::catalogue::Size::OneK, |model| model.size),
         })
+    }
+}
+
+/// What a refusal to answer says of the calls that are left.
+fn used_up(error: &CallError) -> Option<Allowance> {
+    match error {
+        CallError::NotCreated { retry_after: Some(reset), .. } => {
+            Some(Allowance { calls: 0, reset: *reset })
+        }
+        _ => None,
     }
 }

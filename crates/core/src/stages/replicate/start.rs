@@ -131,7 +131,7 @@ impl Replicate {
     /// The truth may come late; without it the money counts as spent in the end.
     async fn resolve_held(&self, attempt: Attempt, call: &Invocation) -> Result<(), StageError> {
         if let AttemptState::Held { job: Some(job), .. } = &attempt.state {
-            if let Some(prediction) = self.ended(&attempt, job).await {
+            if let Some(prediction) = self.look_at(&attempt, job).await.ended {
                 let job = job.clone();
                 let adopted = attempt.submitted(job, self.buyer.clock.now());
                 let attempt = self.buyer.commit(adopted).await?;

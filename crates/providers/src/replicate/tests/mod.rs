@@ -16,6 +16,7 @@ use tryon_core::{
     messages::RenderOrder,
     outcome::FailClass,
     picture::Mime,
+    polling::Allowance,
     ports::{
         CallError, Links, PortError, PredictionPhase, Predictions, Secret, SecretName, Secrets,
         TransportError, UploadLink,
@@ -138,6 +139,21 @@ async fn asks_and_cancels() {
     POST https://api.replicate.com/v1/predictions/p1/cancel
     authorization: Bearer r8_old
     ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_tells_how_many_more_are_given() {
+    let of = async |headers: &[(&'static str, &str)]| {
+        let running = Play::json(200, &json!({"id": "p1", "status": "processing"}));
+        let play = headers.iter().fold(running, |play, (name, value)| play.header(name, value));
+        client(&Script::new([play])).status(&job()).await.unwrap().allowance
+    };
+    let some = |calls, reset| Some(Allowance { calls, reset: Duration::from_secs(reset) });
+    let (left, reset) = ("ratelimit-remaining", "ratelimit-reset");
+    assert_eq!(of(&[(left, "2999"), (reset, "1")]).await, some(2_999, 1));
+    assert_eq!(of(&[(left, "0"), (reset, "soon")]).await, some(0, 0));
+    assert_eq!(of(&[(left, "-1"), (reset, "1")]).await, None);
+    assert_eq!(of(&[(reset, "1")]).await, None);
 }
 
 #[tokio::test(start_paused = true)]
