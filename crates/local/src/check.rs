@@ -11,9 +11,10 @@ use tryon_core::{
     settings::Settings,
 };
 use tryon_lambda::environment::Environment;
-use tryon_providers::google::{
-    Auth, Connection, Host, SelfCheck,
-    check::{Finding, State},
+use tryon_providers::{
+    Finding, State,
+    google::{Auth, Connection, Host, SelfCheck},
+    replicate,
 };
 use tryon_sandbox::{Sandbox, SandboxConfig};
 
@@ -26,10 +27,13 @@ use crate::{
 /// Runs the command, writing the findings to `out`. An error where something is missing.
 pub fn run(args: &cli::Check, environment: &Environment, out: &mut impl Write) -> Result<()> {
     match (args.what, &args.file) {
-        (cli::Checked::Google, None) => google(args, environment, out),
         (cli::Checked::Catalogue, Some(file)) => catalogue(file, TokioClock::real().now(), out),
-        (cli::Checked::Google, Some(_)) => bail!("google is checked without a file"),
         (cli::Checked::Catalogue, None) => bail!("name the catalogue's file"),
+        (cli::Checked::Google | cli::Checked::Replicate, Some(_)) => {
+            bail!("a provider is checked without a file")
+        }
+        (cli::Checked::Google, None) => tell(&google(args, environment)?, out),
+        (cli::Checked::Replicate, None) => tell(&replicate(args, environment)?, out),
     }
 }
 
@@ -51,7 +55,7 @@ fn catalogue(file: &Path, now: DateTime<Utc>, out: &mut impl Write) -> Result<()
     Ok(())
 }
 
-fn google(args: &cli::Check, environment: &Environment, out: &mut impl Write) -> Result<()> {
+fn google(args: &cli::Check, environment: &Environment) -> Result<Vec<Finding>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
     let google = if args.live {
@@ -60,8 +64,25 @@ fn google(args: &cli::Check, environment: &Environment, out: &mut impl Write) ->
         sandbox(clock.clone())
     };
     let settings = crate::google::settings(&args.google, Settings::default())?;
-    let findings = runtime.block_on(findings(&google, settings, clock));
-    writeln!(out, "{}", shown(&findings))?;
+    Ok(runtime.block_on(findings(&google, settings, clock)))
+}
+
+fn replicate(args: &cli::Check, environment: &Environment) -> Result<Vec<Finding>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
+    let way = if args.live {
+        crate::replicate::live(&args.replicate, environment)?
+    } else {
+        predictions(clock.clone())
+    };
+    let catalogue = Catalogue::built_in()?;
+    let models = catalogue.predictions().map(|(_, model)| model);
+    Ok(runtime.block_on(self_check_of(&way, clock).run(models)))
+}
+
+/// Writes what was found. An error where something is missing.
+fn tell(findings: &[Finding], out: &mut impl Write) -> Result<()> {
+    writeln!(out, "{}", shown(findings))?;
     out.flush()?;
     match findings.iter().filter(|finding| finding.state.trouble().is_some()).count() {
         0 => Ok(()),
@@ -76,6 +97,14 @@ fn sandbox(clock: Arc<dyn Clock>) -> Google {
     let secrets = Arc::new(MemorySecrets::new(Arc::new(Chaos::seeded(0)), [key]));
     let way = Way { transport: sandbox.transport(), secrets };
     Google { way: Some(way), host: Host::Developer(Auth::Bearer), ..Google::default() }
+}
+
+/// The sandbox as Replicate.
+fn predictions(clock: Arc<dyn Clock>) -> Way {
+    let sandbox = Sandbox::new(SandboxConfig::default(), clock);
+    let key = (SecretName::ReplicateToken, Secret::new(sandbox.replicate_token()));
+    let secrets = Arc::new(MemorySecrets::new(Arc::new(Chaos::seeded(0)), [key]));
+    Way { transport: sandbox.transport(), secrets }
 }
 
 async fn findings(google: &Google, settings: Settings, clock: Arc<dyn Clock>) -> Vec<Finding> {
@@ -99,6 +128,19 @@ pub async fn credentials(google: &Google, settings: Settings, clock: Arc<dyn Clo
         }
     }
     Ok(())
+}
+
+/// The same of the token for Replicate.
+pub async fn token(way: &Way, clock: Arc<dyn Clock>) -> Result<()> {
+    let Finding { what, state } = self_check_of(way, clock).credentials().await;
+    match state.trouble() {
+        Some(why) => bail!("{what}: {why}"),
+        None => Ok(()),
+    }
+}
+
+fn self_check_of(way: &Way, clock: Arc<dyn Clock>) -> replicate::SelfCheck {
+    replicate::SelfCheck::new(way.transport.clone(), way.secrets.clone(), clock)
 }
 
 fn self_check(google: &Google, settings: Settings, clock: Arc<dyn Clock>) -> Option<SelfCheck> {

@@ -97,10 +97,16 @@ pub struct RenderOne {
     #[arg(long, value_name = "SECONDS")]
     pub latency: Option<u32>,
     /// Who draws: the sandbox, or the real Google for real money, without other providers after it
-    #[arg(long, value_enum, default_value_t = GoogleSide::Sandbox, conflicts_with_all = ["latency"])]
-    pub google: GoogleSide,
+    #[arg(long, value_enum, default_value_t = Side::Sandbox, conflicts_with_all = ["latency"])]
+    pub google: Side,
     #[command(flatten)]
     pub live: LiveGoogle,
+    /// Who draws on the legacy route and along the chain: the sandbox, or the real Replicate for real
+    /// money; without a real Google, the legacy route
+    #[arg(long, value_enum, default_value_t = Side::Sandbox, conflicts_with_all = ["latency"])]
+    pub replicate: Side,
+    #[command(flatten)]
+    pub live_replicate: LiveReplicate,
     /// Where the picture goes; its ending says the format, .jpg or .png
     #[arg(short, long, default_value = "out.jpg", value_name = "FILE")]
     pub out: PathBuf,
@@ -113,21 +119,24 @@ pub struct Check {
     /// The catalogue that is to take the place of the built-in one
     #[arg(value_name = "FILE", required_if_eq("what", "catalogue"))]
     pub file: Option<PathBuf>,
-    /// Ask the real Google; left out, the sandbox stands in for it
+    /// Ask the real provider; left out, the sandbox stands in for it
     #[arg(long)]
     pub live: bool,
     #[command(flatten)]
     pub google: LiveGoogle,
+    #[command(flatten)]
+    pub replicate: LiveReplicate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Checked {
     Google,
+    Replicate,
     Catalogue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GoogleSide {
+pub enum Side {
     Sandbox,
     Live,
 }
@@ -159,6 +168,17 @@ pub struct LiveGoogle {
     /// Live: a base URL in place of Google's own hosts
     #[arg(long, value_name = "URL")]
     pub google_endpoint: Option<String>,
+}
+
+/// How the real Replicate is reached. The token comes from a file or the environment, never from here.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LiveReplicate {
+    /// Live: a file that holds the API token; left out, the token in `REPLICATE_API_TOKEN`
+    #[arg(long, value_name = "FILE")]
+    pub replicate_token_file: Option<PathBuf>,
+    /// Live: a base URL in place of Replicate's own hosts
+    #[arg(long, value_name = "URL")]
+    pub replicate_endpoint: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

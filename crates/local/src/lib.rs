@@ -13,6 +13,7 @@ pub mod knobs_file;
 pub mod providers;
 pub mod pump;
 pub mod render_one;
+pub mod replicate;
 pub mod report;
 pub mod route;
 pub mod run;

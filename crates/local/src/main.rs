@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tryon_lambda::environment::Environment;
 use tryon_local::{
     check,
-    cli::{Cli, Command, GoogleSide},
+    cli::{Cli, Command, Side},
     demo,
     interrupt::{EXIT_CODE, Interrupted},
     providers, render_one, route, serve, simulate,
@@ -21,8 +21,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let logs = match &cli.command {
         Command::Serve(_) => serve::LOGS,
-        // Why the real Google gave no picture is told nowhere else.
-        Command::Render(args) if args.google == GoogleSide::Live => "warn",
+        // Why a real provider gave no picture is told nowhere else.
+        Command::Render(args) if [args.google, args.replicate].contains(&Side::Live) => "warn",
         _ => "off",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(logs));

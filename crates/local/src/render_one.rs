@@ -31,7 +31,7 @@ use crate::{
     check, cli, explain, files,
     google::{self, Google},
     interrupt::Interrupt,
-    run,
+    replicate, run,
     world::{Refused, World, WorldConfig},
 };
 
@@ -78,20 +78,30 @@ async fn play(
         traffic_percent: Percent::FULL,
         ..Settings::default()
     };
-    let (mut google, mut steps) = (Google::default(), &Step::ALL[..]);
-    if args.google == cli::GoogleSide::Live {
+    let live = |side| side == cli::Side::Live;
+    let mut google = Google::default();
+    if live(args.google) {
         settings = google::settings(&args.live, settings)?;
         google = google::live(&args.live, environment)?;
         check::credentials(&google, settings.clone(), clock.clone()).await?;
-        // What the sandbox draws is no picture to fall back on.
-        steps = &[Step::Gemini];
     }
+    let mut replicate = None;
+    if live(args.replicate) {
+        let way = replicate::live(&args.live_replicate, environment)?;
+        check::token(&way, clock.clone()).await?;
+        replicate = Some(way);
+        if !live(args.google) {
+            settings.traffic_percent = Percent::ZERO;
+        }
+    }
+    let steps = steps(live(args.google), live(args.replicate));
     let world = World::new(
         WorldConfig {
             seed,
             settings,
             sandbox,
             google,
+            replicate,
             steps,
             weigh_results: false,
             record_events: false,
@@ -112,6 +122,17 @@ async fn play(
     };
     let render = world.serve_until(follow).await?;
     Ok((world, render))
+}
+
+/// Where the render may go: what the sandbox draws is no picture to fall back on from a real one.
+/// Pictures that ride in a request are too small to be enlarged.
+const fn steps(google: bool, replicate: bool) -> &'static [Step] {
+    match (google, replicate) {
+        (false, false) => &Step::ALL,
+        (true, false) => &[Step::Gemini],
+        (false, true) => &[Step::NanoBanana, Step::PhotoMaker, Step::Sdxl],
+        (true, true) => &[Step::Gemini, Step::NanoBanana, Step::PhotoMaker, Step::Sdxl],
+    }
 }
 
 /// What the file is to hold.

@@ -26,7 +26,7 @@ use tryon_lambda::Handler;
 use tryon_sandbox::{Sandbox, SandboxConfig};
 
 use crate::{
-    google::Google,
+    google::{Google, Way},
     pump::{Mapping, Pump, Schedule},
 };
 
@@ -53,6 +53,8 @@ pub struct WorldConfig {
     pub sandbox: SandboxConfig,
     /// How Google is reached.
     pub google: Google,
+    /// How Replicate is reached; none: the sandbox.
+    pub replicate: Option<Way>,
     /// The models; none for those that ship with the code.
     pub catalogue: Option<Arc<Catalogue>>,
     /// The salt of the rollout.
@@ -113,6 +115,7 @@ impl Default for WorldConfig {
             knobs: None,
             sandbox: SandboxConfig::default(),
             google: Google::default(),
+            replicate: None,
             catalogue: None,
             salt: crate::cli::SALT.to_owned(),
             steps: &Step::ALL,

@@ -35,6 +35,7 @@ use tryon_sandbox::{
 
 const WRONG_KEY: &str = "another-api-key-9876543210";
 const API_KEY: &str = "sandbox-api-key-0123456789";
+const WRONG_TOKEN: &str = "r8_another-token-9876543210";
 
 /// Where `predict` says so, Online renders are for the model behind `:predict`.
 async fn world(rules: Vec<Rule>, google: Google, sandbox: SandboxConfig, predict: bool) -> World {
@@ -107,6 +108,7 @@ fn secrets(sandbox: &Sandbox) -> Vec<String> {
     secrets.extend([
         API_KEY.to_owned(),
         WRONG_KEY.to_owned(),
+        WRONG_TOKEN.to_owned(),
         "ya29.".to_owned(),
         "PRIVATE KEY".to_owned(),
     ]);
@@ -125,7 +127,11 @@ fn try_on() -> Arc<Catalogue> {
 /// The commands that reach the real Google, over real connections to a sandbox that serves a port:
 /// what they show, and what they fail with. Gives the sandbox's world of secrets, too.
 fn live() -> (String, Sandbox) {
-    let config = SandboxConfig { api_key: Some(API_KEY.to_owned()), ..SandboxConfig::default() };
+    let config = SandboxConfig {
+        api_key: Some(API_KEY.to_owned()),
+        delivery_url: Some("https://replicate.delivery".to_owned()),
+        ..SandboxConfig::default()
+    };
     let sandbox = Sandbox::new(config.taking(Some(0)), Arc::new(TokioClock::real()));
     let (told, heard) = std::sync::mpsc::channel();
     let serving = sandbox.clone();
@@ -174,8 +180,35 @@ fn live() -> (String, Sandbox) {
             }
         }
     }
+    said += &live_replicate(&sandbox, &base, [&person, &shirt, out.to_str().unwrap()]);
     std::fs::remove_dir_all(&folder).unwrap();
     (said, sandbox)
+}
+
+/// The same of Replicate, whose token is good, wrong, or no header at all.
+fn live_replicate(sandbox: &Sandbox, base: &str, [person, shirt, out]: [&str; 3]) -> String {
+    let at = ["--replicate-endpoint", base];
+    let check = [&["check", "replicate", "--live"], &at[..]].concat();
+    let render = ["render", "--replicate", "live", "--person", person, "--garment", shirt];
+    let render = [&render[..], &["-o", out], &at].concat();
+    let none = format!("{WRONG_TOKEN}\u{7f}");
+    let mut said = String::new();
+    for code in [None, Some(403), Some(422)] {
+        sandbox.faults().clear();
+        if let Some(code) = code {
+            // The token itself is taken, so that a render gets as far as its create.
+            let model = When::kind(CallKind::PredictionModel).key("/");
+            for some in [model, When::kind(CallKind::PredictionCreate)] {
+                sandbox.faults().push(Rule::new(some, Fault::status(code)));
+            }
+        }
+        for token in [sandbox.replicate_token(), WRONG_TOKEN, &none] {
+            for words in [&check, &render] {
+                said += &command(words, &[("REPLICATE_API_TOKEN", token)]);
+            }
+        }
+    }
+    said
 }
 
 fn command(words: &[&str], variables: &[(&str, &str)]) -> String {
@@ -244,7 +277,9 @@ fn nothing_that_fails_tells_a_secret() {
     // The wire itself was listened to.
     assert!(said.contains("hyper"), "no word of the connections");
     // It did fail, and said so.
-    for failure in ["HTTP 401", "HTTP 403", "the model is gone", "no token could be had"] {
+    let failures = ["HTTP 401", "HTTP 403", "the model is gone", "no token could be had"];
+    let of_replicate = ["the token is refused", "check the token's permissions"];
+    for failure in failures.into_iter().chain(of_replicate) {
         assert!(said.contains(failure), "nothing tells of {failure}");
     }
     for secret in unseen {

@@ -3,6 +3,7 @@
 
 mod detour;
 mod errors;
+mod findings;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod google;
@@ -16,5 +17,6 @@ mod transport;
 mod url;
 
 pub use detour::Detour;
+pub use findings::{Finding, State};
 #[cfg(feature = "reqwest")]
 pub use transport::{BuildError, ReqwestTransport};

@@ -61,7 +61,7 @@ pub trait OnlineProvider: Send + Sync + fmt::Debug {
     async fn generate(&self, order: &RenderOrder, entry: &Entry) -> Result<Answer, CallError>;
 }
 
-/// One thing that Google must let us do, and whether it does.
+/// One thing that a provider must let us do, and whether it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub what: String,

@@ -1,4 +1,6 @@
-//! The command against the sandbox: in this process, and as a server that stands in for the real Google.
+//! The command against the sandbox: in this process, and as a server that stands in for the real providers.
+
+mod replicate;
 
 use std::{fs, path::PathBuf};
 
@@ -25,6 +27,8 @@ impl Stand {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::real());
         let config = SandboxConfig {
             api_key: Some("sandbox-api-key".to_owned()),
+            // Whoever called this address is led back to it.
+            delivery_url: Some("https://replicate.delivery".to_owned()),
             ..SandboxConfig::default()
         };
         let sandbox = Sandbox::new(config.taking(Some(0)), clock);
@@ -181,9 +185,11 @@ fn bad_credentials_are_told_before_anything_is_sent() {
 }
 
 #[test]
-fn virtual_time_knows_no_real_google() {
+fn virtual_time_knows_no_real_provider() {
     for command in ["demo", "simulate"] {
-        let error = Cli::try_parse_from(["tryon", command, "--google", "live"]).unwrap_err();
-        assert!(error.to_string().contains("--google"), "{error}");
+        for provider in ["--google", "--replicate"] {
+            let error = Cli::try_parse_from(["tryon", command, provider, "live"]).unwrap_err();
+            assert!(error.to_string().contains(provider), "{error}");
+        }
     }
 }

@@ -77,12 +77,12 @@ pub fn settings(args: &LiveGoogle, settings: Settings) -> Result<Settings> {
 }
 
 #[cfg(feature = "live")]
-fn transport() -> Result<Arc<dyn HttpTransport>> {
+pub(crate) fn transport() -> Result<Arc<dyn HttpTransport>> {
     Ok(Arc::new(tryon_providers::ReqwestTransport::new()?))
 }
 
 #[cfg(not(feature = "live"))]
-fn transport() -> Result<Arc<dyn HttpTransport>> {
+pub(crate) fn transport() -> Result<Arc<dyn HttpTransport>> {
     bail!("this build has no way to the network: build it with --features live")
 }
 

@@ -13,7 +13,9 @@ use tryon_core::{
         Rule, SeededRandom,
     },
     money::Micros,
-    ports::{Clock, HttpTransport, OnlineProvider, Random, Secret, SecretName, SettingsSource},
+    ports::{
+        Clock, HttpTransport, Links, OnlineProvider, Random, Secret, SecretName, SettingsSource,
+    },
     render::ChainRules,
     settings::WhenBudgetExhausted,
     stages::{
@@ -32,7 +34,10 @@ use tryon_providers::{
 use tryon_sandbox::Sandbox;
 
 use super::{Functions, World, WorldConfig, bucket::LocalBucket};
-use crate::google::{Google, Way};
+use crate::{
+    google::{Google, Way},
+    replicate::InlineLinks,
+};
 
 impl World {
     /// Builds a world on `clock`, against a sandbox in this process.
@@ -73,6 +78,7 @@ impl World {
             random: Arc::new(SeededRandom::new(config.seed)),
             transport: transport(&sandbox),
             google: config.google,
+            replicate: config.replicate,
             lanes: LaneRules::default(),
             steps: config.steps,
             salt: config.salt,
@@ -127,6 +133,7 @@ struct Parts {
     sandbox: Sandbox,
     transport: Arc<dyn HttpTransport>,
     google: Google,
+    replicate: Option<Way>,
     catalogue: Arc<Catalogue>,
     bucket_catalogue: Arc<MemoryCatalogue>,
     links: Arc<MemoryLinks>,
@@ -237,14 +244,20 @@ impl Parts {
     }
 
     fn replicate(&self) -> Replicate {
-        let token = self.secret(SecretName::ReplicateToken, self.sandbox.replicate_token());
+        let (way, links): (_, Arc<dyn Links>) = if let Some(way) = self.replicate.clone() {
+            (way, Arc::new(InlineLinks { objects: self.objects.clone() }))
+        } else {
+            let token = self.secret(SecretName::ReplicateToken, self.sandbox.replicate_token());
+            let way = Way { transport: self.transport.clone(), secrets: token };
+            (way, self.links.clone())
+        };
         Replicate {
             buyer: self.buyer(),
             pulse: self.pulse(),
             predictions: Arc::new(ReplicateClient::new(
-                self.transport.clone(),
-                token,
-                self.links.clone(),
+                way.transport,
+                way.secrets,
+                links,
                 self.clock.clone(),
             )),
         }

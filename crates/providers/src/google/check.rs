@@ -1,15 +1,18 @@
 //! A look at whether Google can be reached with what we have. It creates nothing and buys nothing:
 //! tokens are fetched, models are asked after, jobs are listed.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Request;
 use tryon_core::ports::{Body, CallError, GoogleCheck, SecretName};
-pub use tryon_core::ports::{Finding, FindingState as State};
 
 use super::{Auth, Connection, DEVELOPER_URL, Host, ServiceAccountKey, connection::Access};
-use crate::{errors::Purpose, url::encode};
+use crate::{
+    errors::Purpose,
+    findings::{Finding, State, missing, refused},
+    url::encode,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -116,18 +119,6 @@ impl GoogleCheck for SelfCheck {
     async fn look(&self, models: &[&str]) -> Vec<Finding> {
         self.run(models).await
     }
-}
-
-/// A refusal stays until somebody does something; anything else may pass by itself.
-fn refused(error: CallError) -> State {
-    match error {
-        CallError::Rejected { reason, .. } => State::Missing(reason),
-        error => State::Unanswered(error.to_string()),
-    }
-}
-
-fn missing(why: impl Display) -> State {
-    State::Missing(why.to_string())
 }
 
 #[cfg(test)]

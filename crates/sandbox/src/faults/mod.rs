@@ -158,6 +158,8 @@ pub enum CallKind {
     PredictionGet,
     PredictionList,
     PredictionCancel,
+    /// At Replicate: who the account is, and which models there are.
+    PredictionModel,
     /// Of a prediction's picture.
     Delivery,
 }
@@ -180,6 +182,7 @@ impl CallKind {
             | Self::PredictionGet
             | Self::PredictionList
             | Self::PredictionCancel
+            | Self::PredictionModel
             | Self::Delivery => Provider::Replicate,
         }
     }

@@ -2,6 +2,7 @@
 //! delivered for an hour. Nothing runs in the background: what a prediction is follows from its times
 //! whenever somebody asks.
 
+mod about;
 mod bucket;
 mod calls;
 mod check;
@@ -21,8 +22,8 @@ mod times;
 mod view;
 mod work;
 
-pub use self::{bucket::Bucket, offer::ReplicateModel};
 pub(crate) use self::{
+    about::{account, model, version},
     calls::{cancel, get},
     create::{create, create_official},
     delivery::{deliver, unavailable},
@@ -30,11 +31,13 @@ pub(crate) use self::{
     problem::Problem,
     store::Predictions,
 };
+pub use self::{bucket::Bucket, offer::ReplicateModel};
 
 /// Paths that belong to Replicate, wherever they are asked for.
 pub(crate) fn serves(path: &str) -> bool {
-    path.starts_with("/v1/predictions")
-        || (path.starts_with("/v1/models/") && path.ends_with("/predictions"))
+    let rest = path.strip_prefix("/v1/models/").unwrap_or_default();
+    // Google's have one name.
+    path.starts_with("/v1/predictions") || path == "/v1/account" || rest.contains('/')
 }
 
 /// Paths of pictures.

@@ -7,7 +7,10 @@ use tryon_core::{
     stages::Replicate,
 };
 use tryon_lambda::{ReplicateHandler, environment::Environment};
-use tryon_providers::{Detour, ReqwestTransport, replicate::ReplicateClient};
+use tryon_providers::{
+    Detour, ReqwestTransport,
+    replicate::{HOSTS, ReplicateClient},
+};
 
 use super::{BUCKET, EVENT_BUS, HEALTH_TABLE};
 use crate::{
@@ -15,9 +18,6 @@ use crate::{
     config::{Base, Queues, queues, tables},
     house::House,
 };
-
-/// What is led away where a server stands in for Replicate.
-const HOSTS: &[&str] = &["replicate.com", "replicate.delivery"];
 
 pub(super) struct Told {
     base: Base,

@@ -1,5 +1,6 @@
 //! The client on the wire.
 
+mod check;
 mod create;
 mod pictures;
 mod schemas;
