@@ -4,13 +4,13 @@
 pub use crate::google::fuzzing::{
     access_token, error, job, job_list, online, predict, result_file, uploaded,
 };
-pub use crate::replicate::fuzzing::{prediction, prediction_list};
+pub use crate::replicate::fuzzing::{prediction, prediction_list, problem};
 
 /// A parser, given any bytes.
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their targets and corpora.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("access_token", access_token),
     ("error", error),
     ("job", job),
@@ -19,6 +19,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("predict", predict),
     ("prediction", prediction),
     ("prediction_list", prediction_list),
+    ("problem", problem),
     ("result_file", result_file),
     ("uploaded", uploaded),
 ];

@@ -37,7 +37,7 @@ impl Refusal {
         Self::parse(head.status, &head.headers, &body)
     }
 
-    fn parse(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(super) fn parse(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
         let waits = [

@@ -1,11 +1,17 @@
 use chrono::{DateTime, Utc};
-use tryon_core::{ids::AttemptId, ports::PredictionPhase};
+use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+use tryon_core::{
+    ids::AttemptId,
+    outcome::FailClass,
+    ports::{CallError, PredictionPhase},
+};
 
 use super::{
     REPLICATE_URL,
+    errors::Refusal,
     record::{Page, Record},
 };
-use crate::url::is_id;
+use crate::{errors::Purpose, url::is_id};
 
 const ATTEMPT: &str = "r-1/sdxl/1";
 /// When the corpora's predictions were made.
@@ -50,6 +56,28 @@ pub fn prediction_list(bytes: &[u8]) {
     let list = format!("{REPLICATE_URL}/predictions");
     let next = page.next(&list);
     assert!(next.is_none_or(|next| next.starts_with(&format!("{list}?"))), "no list of ours");
+}
+
+/// A status, then the body of a problem.
+pub fn problem(bytes: &[u8]) {
+    let Some((head, body)) = bytes.split_first_chunk::<2>() else { return };
+    let Ok(status) = StatusCode::from_u16(u16::from_be_bytes(*head)) else { return };
+    if status.is_success() {
+        return;
+    }
+    let mut headers = HeaderMap::new();
+    if let Ok(wait) = HeaderValue::from_bytes(body) {
+        headers.insert(RETRY_AFTER, wait);
+    }
+    for purpose in [Purpose::Purchase, Purpose::Free] {
+        let error = Refusal::parse(status, &headers, body).into_call_error(purpose);
+        let nothing_made = matches!(error, CallError::NotCreated { .. });
+        let buys = purpose == Purpose::Purchase;
+        assert!(!(buys && nothing_made) || status.as_u16() == 429, "{status} is no proof");
+        let account = matches!(error, CallError::Rejected { class: FailClass::Account, .. });
+        assert_eq!(account, matches!(status.as_u16(), 401 | 402), "{status} shuts everybody out");
+        assert!(error.to_string().len() < 400, "their words came through");
+    }
 }
 
 /// Whether the text stands there, as it is or with escapes.
