@@ -269,6 +269,8 @@ pub enum Fault {
     LookAlikes { jobs: usize },
     /// Delivery: the stream breaks after so many bytes.
     CutPicture { after_bytes: usize },
+    /// Delivery: the bytes come in pieces, over so many seconds.
+    SlowPicture { seconds: u64 },
 }
 
 impl Fault {
@@ -355,7 +357,7 @@ impl Fault {
             Self::OddStatus { .. } => matches!(kind, PredictionGet),
             Self::LagList { .. } => matches!(kind, List | PredictionList),
             Self::LookAlikes { .. } => matches!(kind, List),
-            Self::CutPicture { .. } => matches!(kind, Delivery),
+            Self::CutPicture { .. } | Self::SlowPicture { .. } => matches!(kind, Delivery),
         }
     }
 }

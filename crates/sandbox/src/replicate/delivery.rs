@@ -1,6 +1,6 @@
 //! The host of outputs, open to whoever has an address, for as long as it leads anywhere.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use tryon_core::picture::Mime;
 
@@ -21,6 +21,8 @@ use crate::{
 /// The length of an id, with which an address's token begins.
 pub(super) const ID: usize = 26;
 const PIECE: usize = 64 << 10;
+/// Into so many a slow picture is cut.
+const PIECES: usize = 10;
 
 /// Nothing there.
 #[derive(Debug)]
@@ -56,6 +58,7 @@ pub(crate) async fn deliver(
         }
         Ok(match fault {
             Some(Fault::CutPicture { after_bytes }) => cut(mime, &bytes, after_bytes),
+            Some(Fault::SlowPicture { seconds }) => slow(&app, mime, &bytes, seconds),
             _ => whole(mime, bytes),
         })
     })
@@ -86,6 +89,24 @@ fn cut(mime: Mime, bytes: &Bytes, after: usize) -> Response {
         pieces.map(|from| Ok(bytes.slice(from..bytes.len().min(from + PIECE)))).collect();
     pieces.push(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
     typed(mime, Response::new(Body::from_stream(stream::iter(pieces))))
+}
+
+/// In pieces, each after its part of the time.
+fn slow(app: &App, mime: Mime, bytes: &Bytes, seconds: u64) -> Response {
+    let length = bytes.len().div_ceil(PIECES).max(1);
+    let clock = app.clock.clone();
+    let pause = Duration::from_secs(seconds) / u32::try_from(PIECES).unwrap_or(1);
+    let starts = (0..bytes.len()).step_by(length);
+    let pieces: Vec<_> =
+        starts.map(|from| bytes.slice(from..bytes.len().min(from + length))).collect();
+    let pieces = stream::iter(pieces).then(move |piece| {
+        let clock = clock.clone();
+        async move {
+            clock.sleep(pause).await;
+            Ok::<_, io::Error>(piece)
+        }
+    });
+    typed(mime, Response::new(Body::from_stream(pieces)))
 }
 
 fn typed(mime: Mime, mut response: Response) -> Response {

@@ -32,7 +32,7 @@ impl View<'_> {
         let mut object = Map::new();
         let mut put = |name: &str, value: Value| drop(object.insert(name.to_owned(), value));
         put("id", prediction.id.clone().into());
-        put("model", prediction.model.clone().into());
+        put("model", self.model(prediction).into());
         put("version", prediction.version.clone().into());
         put("input", if removed { json!({}) } else { prediction.input.clone().into() });
         put("logs", if removed { Value::Null } else { "".into() });
@@ -102,7 +102,7 @@ impl View<'_> {
     ) -> Response {
         let mut response = reply(status, object);
         if self.odd(prediction, "twice the model", 16) {
-            let model = Value::from(prediction.model.as_str());
+            let model = Value::from(self.model(prediction));
             let text = object.to_string().replacen('{', &format!("{{\"model\":{model},"), 1);
             *response.body_mut() = text.into();
         }
@@ -152,6 +152,15 @@ impl View<'_> {
             metrics["queue_time"] = 3e-6.into();
         }
         Some(metrics)
+    }
+
+    /// Some are shown by a name that only Replicate itself knows.
+    fn model(&self, prediction: &Prediction) -> String {
+        let model = prediction.model.as_str();
+        if self.odd(prediction, "internal name", 16) {
+            return format!("replicate-internal/{}", model.replace('/', "-"));
+        }
+        model.to_owned()
     }
 
     fn created(&self, prediction: &Prediction) -> String {

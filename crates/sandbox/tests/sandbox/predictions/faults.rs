@@ -167,6 +167,17 @@ async fn a_picture_is_slow_and_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_picture_may_come_in_drops() {
+    let drops = Fault::SlowPicture { seconds: 40 };
+    let desk = desk(vec![Rule::new(When::kind(CallKind::Delivery), drops)]);
+    let id = desk.made(NANO_BANANA, dress("a")).await;
+    let address = desk.get(&id).await["output"].as_str().unwrap().to_owned();
+    let start = desk.bench.clock.now();
+    assert_eq!(desk.try_get(&address).await.unwrap().body.len(), 1_000);
+    assert_eq!((desk.bench.clock.now() - start).num_seconds(), 40);
+}
+
+#[tokio::test(start_paused = true)]
 async fn little_credit_slows_creates_down() {
     let desk = Desk::new(SandboxConfig { low_credit: true, ..config() });
     let create = async |attempt: &str| desk.create(NANO_BANANA, dress(attempt)).await;

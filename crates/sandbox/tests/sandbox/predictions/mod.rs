@@ -1,5 +1,6 @@
 //! Replicate, as its callers meet it.
 
+mod about;
 mod bill;
 mod create;
 mod faults;

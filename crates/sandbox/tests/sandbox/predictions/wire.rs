@@ -21,12 +21,14 @@ async fn objects_have_oddities() {
         let url = format!("{API}/v1/predictions/{}", object["id"].as_str().unwrap());
         let text = String::from_utf8(desk.try_get(&url).await.unwrap().body).unwrap();
         oddities.insert(format!("exponent: {}", text.contains("e-6")));
+        let internal = text.contains("\"replicate-internal/");
+        oddities.insert(format!("internal: {internal}"));
         oddities.insert(format!("models: {}", text.matches("\"model\":").count()));
         // A model billed by the second always says how long it ran.
         assert!(text.contains("\"predict_time\":"), "{text}");
     }
     assert_eq!(digits, BTreeSet::from([3, 6, 8, 9]));
-    let names = ["output", "data_removed", "source", "metrics", "exponent"];
+    let names = ["output", "data_removed", "source", "metrics", "exponent", "internal"];
     let both = names.iter().flat_map(|name| [format!("{name}: true"), format!("{name}: false")]);
     let expected = both.chain(["models: 1".to_owned(), "models: 2".to_owned()]);
     assert_eq!(oddities, expected.collect());
