@@ -72,6 +72,17 @@ string_id! {
     AttemptId
 }
 
+string_id! {
+    /// An entry of the audit of ops.
+    AuditId
+}
+
+impl AuditId {
+    pub fn generate(random: &dyn Random, now: DateTime<Utc>) -> Self {
+        Self(uuid_v7(random, now).into())
+    }
+}
+
 impl RenderId {
     pub fn generate(random: &dyn Random, now: DateTime<Utc>) -> Self {
         Self(uuid_v7(random, now).into())

@@ -2,6 +2,7 @@
 //! the ports. It knows no cloud, no database and no HTTP client.
 
 pub mod attempt;
+pub mod audit;
 pub mod batch;
 pub mod budget;
 pub mod catalogue;
@@ -19,6 +20,7 @@ pub mod outcome;
 pub mod picture;
 pub mod polling;
 pub mod ports;
+pub mod rating;
 pub mod render;
 pub mod request;
 pub mod routing;

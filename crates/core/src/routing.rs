@@ -6,7 +6,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::ids::UserId;
 
@@ -86,6 +86,20 @@ impl fmt::Display for Percent {
             (whole, 0) => write!(f, "{whole}"),
             (whole, rest) => write!(f, "{whole}.{rest:02}"),
         }
+    }
+}
+
+/// As the text that the knobs take.
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }
 

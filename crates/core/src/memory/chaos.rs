@@ -21,6 +21,7 @@ pub enum Call {
     RenderList,
     RenderUpdate,
     RenderDue,
+    RenderRate,
     BatchAppend,
     BatchGet,
     BatchCount,
@@ -42,6 +43,8 @@ pub enum Call {
     ObjectPeek,
     ObjectList,
     CatalogueRead,
+    AuditRecord,
+    AuditRead,
     Secret,
     /// The bus hands an event to a queue.
     Deliver,

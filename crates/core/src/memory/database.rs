@@ -17,7 +17,8 @@ use crate::{
     catalogue::BatchKey,
     ids::{BatchId, RenderId, UserId},
     messages::RenderOrder,
-    ports::{Batches, HourlyLimit, Inserted, PortError, Random, Renders},
+    ports::{Batches, HourlyLimit, Inserted, PortError, Random, Ratings, Renders},
+    rating::Rating,
     render::Render,
 };
 
@@ -34,6 +35,7 @@ struct Tables {
     renders: Table<Render>,
     by_key: BTreeMap<(UserId, String), RenderId>,
     by_user: BTreeMap<UserId, BTreeSet<RenderId>>,
+    ratings: BTreeMap<RenderId, Rating>,
     batches: Table<Batch>,
     /// At most one batch of a key is open.
     open: BTreeMap<BatchKey, BatchId>,
@@ -47,6 +49,11 @@ impl MemoryDatabase {
     /// Every render row, by id.
     pub fn renders(&self) -> Vec<Render> {
         lock(&self.tables).renders.all().cloned().collect()
+    }
+
+    /// Every rating, by render.
+    pub fn ratings(&self) -> BTreeMap<RenderId, Rating> {
+        lock(&self.tables).ratings.clone()
     }
 
     /// Every batch row, by id.
@@ -65,6 +72,7 @@ impl MemoryDatabase {
         for render in &renders {
             tables.by_key.remove(&(render.user_id.clone(), render.idempotency_key.clone()));
             tables.forget_user(render);
+            tables.ratings.remove(&render.id);
         }
         let batches = tables.batches.archive(|batch| match batch.status {
             BatchStatus::Completed { at } | BatchStatus::Failed { at } => at < before,
@@ -130,6 +138,24 @@ impl Renders for MemoryDatabase {
 
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError> {
         self.chaos.call(Call::RenderDue, |_| Ok(lock(&self.tables).renders.due(now, most))).await
+    }
+}
+
+#[async_trait]
+impl Ratings for MemoryDatabase {
+    async fn rate(
+        &self,
+        render: &RenderId,
+        rating: Rating,
+        _now: DateTime<Utc>,
+    ) -> Result<Option<Rating>, PortError> {
+        self.chaos
+            .call(Call::RenderRate, |_| {
+                let mut tables = lock(&self.tables);
+                let known = tables.renders.get(render).is_some();
+                Ok(known.then(|| *tables.ratings.entry(render.clone()).or_insert(rating)))
+            })
+            .await
     }
 }
 

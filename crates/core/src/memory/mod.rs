@@ -12,6 +12,7 @@ mod database;
 mod health;
 mod links;
 mod objects;
+mod ops;
 mod queues;
 mod settings;
 mod status;
@@ -29,6 +30,7 @@ pub use self::{
     health::MemoryHealth,
     links::{BadLink, Grant, MemoryLinks},
     objects::{MemoryObjects, ObjectDigest},
+    ops::MemoryAudit,
     queues::{DeadLetter, Depth, MemoryQueues, Receipt, Received},
     settings::{MemorySecrets, MemorySettings},
     status::MemoryBoard,

@@ -6,6 +6,7 @@ mod google;
 mod health;
 mod http;
 mod links;
+mod ops;
 mod replicate;
 mod setup;
 mod status;
@@ -28,6 +29,7 @@ pub use self::{
     health::ProviderHealth,
     http::{Body, HttpTransport, TransportError},
     links::{Links, UploadLink},
+    ops::{Audit, Ratings},
     replicate::{Prediction, PredictionPhase, Predictions},
     setup::{KnobStore, Schema},
     status::{StatusBoard, StatusName},

@@ -11,8 +11,8 @@ use tryon_core::{
         queues::{Delivery, QueueHarness},
     },
     memory::{
-        MemoryAttempts, MemoryBus, MemoryDatabase, MemoryHealth, MemoryObjects, MemoryQueues,
-        MemorySecrets, MemorySettings, Receipt, Rule, SeededRandom,
+        MemoryAttempts, MemoryAudit, MemoryBus, MemoryDatabase, MemoryHealth, MemoryObjects,
+        MemoryQueues, MemorySecrets, MemorySettings, Receipt, Rule, SeededRandom,
     },
     ports::{Backlogs, Queue, QueueName, Secret, SecretName, Secrets, SettingsSource},
     settings::Settings,
@@ -23,6 +23,17 @@ use crate::{chaos, clock, queues, run};
 #[tokio::test]
 async fn renders() {
     contract::renders::suite(&MemoryDatabase::new(chaos())).await;
+}
+
+#[tokio::test]
+async fn ratings() {
+    let database = MemoryDatabase::new(chaos());
+    contract::ops::ratings(&database, &database).await;
+}
+
+#[tokio::test]
+async fn audit() {
+    contract::ops::audit(&MemoryAudit::new(chaos())).await;
 }
 
 #[tokio::test]

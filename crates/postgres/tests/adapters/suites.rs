@@ -19,6 +19,19 @@ async fn renders_of_eight_clients() {
 
 #[tokio::test]
 #[ignore = "needs Postgres: tests/with-services"]
+async fn ratings() {
+    let clients = Home::new("ratings").await.turns(5);
+    contract::ops::ratings(&clients, &clients).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
+async fn audit() {
+    contract::ops::audit(&Home::new("audit").await.turns(5)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
 async fn batches() {
     let database = Home::new("batches").await.client();
     let random = SeededRandom::new(1);

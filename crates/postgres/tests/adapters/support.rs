@@ -9,12 +9,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tryon_core::{
+    audit::AuditEntry,
     batch::{Batch, BatchPolicy},
     catalogue::BatchKey,
     ids::{BatchId, RenderId, UserId},
     memory::TokioClock,
     messages::RenderOrder,
-    ports::{Batches, Clock, HourlyLimit, Inserted, PortError, Random, Renders},
+    ports::{Audit, Batches, Clock, HourlyLimit, Inserted, PortError, Random, Ratings, Renders},
+    rating::Rating,
     render::Render,
 };
 use tryon_postgres::{Database, DatabaseConfig, TlsMode};
@@ -141,5 +143,31 @@ impl Batches for Turns {
     }
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Batch>, PortError> {
         Batches::due(self.client(), now, most).await
+    }
+}
+
+#[async_trait]
+impl Ratings for Turns {
+    async fn rate(
+        &self,
+        render: &RenderId,
+        rating: Rating,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Rating>, PortError> {
+        self.client().rate(render, rating, now).await
+    }
+}
+
+#[async_trait]
+impl Audit for Turns {
+    async fn record(&self, entry: &AuditEntry) -> Result<bool, PortError> {
+        self.client().record(entry).await
+    }
+    async fn recent(
+        &self,
+        since: DateTime<Utc>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, PortError> {
+        self.client().recent(since, most).await
     }
 }
