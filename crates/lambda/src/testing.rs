@@ -85,6 +85,7 @@ impl House {
     pub(crate) fn router(&self) -> Arc<Router> {
         Arc::new(Router {
             renders: self.database.clone(),
+            ratings: self.database.clone(),
             objects: self.objects.clone(),
             links: self.links.clone(),
             ledger: Arc::new(MemoryAttempts::new(self.chaos.clone())),

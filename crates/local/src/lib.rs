@@ -19,4 +19,5 @@ pub mod route;
 pub mod run;
 pub mod serve;
 pub mod simulate;
+pub mod taste;
 pub mod world;

@@ -13,7 +13,7 @@ use tryon_core::{
     ports::{Objects, SettingsSource},
 };
 
-use crate::{arrivals::Arrival, interrupt::Interrupt, report::Facts, world::World};
+use crate::{arrivals::Arrival, interrupt::Interrupt, report::Facts, taste, world::World};
 
 /// A run that is not over by then will never be.
 const LONGEST: TimeDelta = TimeDelta::days(5);
@@ -56,13 +56,13 @@ pub async fn day(
             world.accept(&arrival.body(), &format!("request-{number}")).await?;
             if world.clock.now() >= glance {
                 glance = world.clock.now() + GLANCE;
-                look(world, &mut facts, bar);
+                look(world, &mut facts, bar).await?;
             }
         }
         let deadline = world.clock.now() + LONGEST;
         loop {
             interrupt.check()?;
-            let ended = look(world, &mut facts, bar);
+            let ended = look(world, &mut facts, bar).await?;
             if ended == renders && world.is_quiet() {
                 return Ok(());
             }
@@ -83,15 +83,17 @@ pub async fn day(
     Ok(facts)
 }
 
-/// Takes note of what is long over, and shows how far the run is: how many renders have ended.
-fn look(world: &World, facts: &mut Facts, bar: &ProgressBar) -> usize {
+/// Has shoppers rate their pictures, takes note of what is long over, and shows how far the run is:
+/// how many renders have ended.
+async fn look(world: &World, facts: &mut Facts, bar: &ProgressBar) -> Result<usize> {
     let now = world.clock.now();
     collect(world, facts, now - LONG_OVER);
     let live = world.database.renders();
+    taste::rate(world, &live).await?;
     let ended = facts.renders.len() + live.iter().filter(|render| render.is_ended()).count();
     bar.set_position(ended as u64);
     bar.set_message(now.format("%d %b %H:%M:%S").to_string());
-    ended
+    Ok(ended)
 }
 
 /// Moves what ended before `before` from the tables to the facts.

@@ -31,7 +31,7 @@ pub use self::{
     report::Report,
     router::{
         AcceptError, Accepted, Breaker, Caller, Health, HealthCache, Model, NewRender, NewUpload,
-        Page, PictureLink, Provider, Router, RouterConfig, Upload,
+        Page, PictureLink, Provider, RateError, Router, RouterConfig, Upload,
     },
     setup::Setup,
 };

@@ -9,6 +9,7 @@ mod incoming;
 mod json;
 mod patience;
 mod problem;
+mod rating;
 mod renders;
 mod reply;
 #[cfg(test)]
@@ -55,6 +56,7 @@ enum Resource<'a> {
     Uploads,
     Renders,
     Render(&'a str),
+    Rating(&'a str),
     Health,
     Document,
 }
@@ -68,14 +70,18 @@ impl<'a> Resource<'a> {
             "openapi.json" => Some(Self::Document),
             below => {
                 let id = below.strip_prefix("renders/")?;
-                (!id.contains('/')).then_some(Self::Render(id))
+                match id.split_once('/') {
+                    None => Some(Self::Render(id)),
+                    Some((id, "rating")) => Some(Self::Rating(id)),
+                    Some(_) => None,
+                }
             }
         }
     }
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::Uploads => "POST",
+            Self::Uploads | Self::Rating(_) => "POST",
             Self::Renders => "GET, POST",
             Self::Render(_) | Self::Health | Self::Document => "GET",
         }
@@ -109,6 +115,7 @@ impl Api {
             (Resource::Renders, "POST") => renders::create(request, &self.stage).await,
             (Resource::Renders, "GET") => renders::list(request, &self.stage).await,
             (Resource::Render(id), "GET") => renders::read(request, id, &self.stage).await,
+            (Resource::Rating(id), "POST") => rating::create(request, id, &self.stage).await,
             (Resource::Health, "GET") => {
                 let health = self.health.health(&self.stage).await?;
                 Reply::json(StatusCode::OK, &HealthView::from(&health))

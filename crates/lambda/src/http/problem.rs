@@ -29,6 +29,8 @@ enum Kind {
     ContentType,
     Field,
     KeyReused,
+    NoPicture,
+    Rated,
     /// With the seconds to wait.
     Limited(i64),
     /// With the seconds to wait.
@@ -68,6 +70,14 @@ impl Problem {
 
     pub(super) fn field(field: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { field: Some(field.into()), ..Self::new(Kind::Field, fix) }
+    }
+
+    pub(super) fn no_picture() -> Self {
+        Self::new(Kind::NoPicture, "rate a render once it has succeeded")
+    }
+
+    pub(super) fn rated() -> Self {
+        Self::new(Kind::Rated, "the picture was rated before, and otherwise; that rating stands")
     }
 
     /// Why the stage did not do it.
@@ -160,6 +170,8 @@ impl Kind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The idempotency key was used before",
             ),
+            Self::NoPicture => ("no-picture", StatusCode::CONFLICT, "There is no picture to rate"),
+            Self::Rated => ("rated", StatusCode::CONFLICT, "The picture was rated before"),
             Self::Limited(_) => {
                 ("hourly-limit", StatusCode::TOO_MANY_REQUESTS, "The hourly limit is reached")
             }
@@ -192,6 +204,8 @@ mod tests {
             Kind::ContentType,
             Kind::Field,
             Kind::KeyReused,
+            Kind::NoPicture,
+            Kind::Rated,
             Kind::Limited(1),
             Kind::Unfunded(1),
             Kind::Closed,

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use tryon_core::stages::Invocation;
+use tryon_core::{render::Render, stages::Invocation};
 
 use super::{TIMEOUT, World};
 
 const ACCOUNT: &str = "000000000000";
 
-/// An answer that is no 202, from its problem document.
+/// An answer that is not what was asked for, from its problem document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub status: u64,
@@ -31,41 +31,58 @@ impl std::error::Error for Refused {}
 impl World {
     /// Posts a render and returns its id; an answer other than 202 is an error with its status.
     pub async fn accept(&self, body: &Value, idempotency_key: &str) -> Result<String> {
-        let event = post_renders(body, idempotency_key);
+        let view = self.ask(post_renders(body, idempotency_key), 202).await?;
+        let id = view["render_id"].as_str().context("the answer names no render")?;
+        Ok(id.to_owned())
+    }
+
+    /// Rates a render in its user's name.
+    pub async fn rate(&self, render: &Render, rating: u8) -> Result<()> {
+        let path = format!("/v1/renders/{}/rating", render.id);
+        let body = json!({"user_id": render.user_id, "rating": rating});
+        self.ask(post(&path, &body, render.id.as_str()), 200).await.map(drop)
+    }
+
+    /// What the router answers, where its status is this one.
+    async fn ask(&self, event: Value, status: u64) -> Result<Value> {
         let time = TimeDelta::from_std(TIMEOUT)?;
         let invocation = Invocation { deadline: self.clock.now() + time };
         let answer = self.functions.router.call(event, invocation).await?;
         let text = answer["body"].as_str().unwrap_or_default();
         let view: Value = serde_json::from_str(text)?;
-        if answer["statusCode"] != 202 {
+        if answer["statusCode"] != status {
             bail!(Refused {
                 status: answer["statusCode"].as_u64().unwrap_or_default(),
                 field: view["field"].as_str().map(str::to_owned),
                 detail: view["detail"].as_str().unwrap_or_default().to_owned(),
             });
         }
-        let id = view["render_id"].as_str().context("the answer names no render")?;
-        Ok(id.to_owned())
+        Ok(view)
     }
 }
 
 /// `POST /v1/renders` by a trusted backend.
 pub fn post_renders(body: &Value, idempotency_key: &str) -> Value {
+    post("/v1/renders", body, idempotency_key)
+}
+
+/// A post by a trusted backend.
+fn post(path: &str, body: &Value, key: &str) -> Value {
     let headers = [
         ("content-type", "application/json"),
-        ("idempotency-key", idempotency_key),
+        ("idempotency-key", key),
         ("host", "localhost"),
         ("user-agent", "tryon"),
     ];
     let call = ApiCall {
         method: "POST",
-        path: "/v1/renders",
+        path,
         query: "",
         protocol: "HTTP/1.1",
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         cookies: Vec::new(),
         body: Some(Text::Plain(body.to_string())),
-        request_id: idempotency_key,
+        request_id: key,
         at: DateTime::UNIX_EPOCH,
         caller: Caller::Backend,
     };

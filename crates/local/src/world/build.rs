@@ -192,6 +192,7 @@ impl Parts {
     fn router(&self) -> Router {
         Router {
             renders: self.database.clone(),
+            ratings: self.database.clone(),
             objects: self.objects.clone(),
             links: self.links.clone(),
             ledger: self.attempts.clone(),

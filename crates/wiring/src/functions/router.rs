@@ -55,6 +55,7 @@ pub async fn router() -> Result<RouterHandler, WiringError> {
     let catalogue = house.live_catalogue(&told.bucket);
     let stage = Router {
         renders: database.clone(),
+        ratings: database.clone(),
         objects: house.objects(&told.bucket),
         links: house.links(&told.bucket),
         ledger: Arc::new(DynamoLedger::new(house.clients.clone(), told.budget_table)),

@@ -4,6 +4,7 @@ mod accept;
 mod entrance;
 mod health;
 mod pictures;
+mod rating;
 mod upload;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::{
     accept::{AcceptError, Accepted, NewRender},
     health::{Breaker, Health, HealthCache, Model, Provider},
+    rating::RateError,
     upload::{NewUpload, Upload},
 };
 use super::{Courier, Pulse};
@@ -20,7 +22,10 @@ use crate::{
     ids::{RenderId, UserId},
     lane::LaneRules,
     picture::PictureRef,
-    ports::{Backlogs, Clock, Ledger, Links, Objects, PortError, Random, Renders, SettingsSource},
+    ports::{
+        Backlogs, Clock, Ledger, Links, Objects, PortError, Random, Ratings, Renders,
+        SettingsSource,
+    },
     render::Render,
 };
 
@@ -31,6 +36,7 @@ const LINK_LASTS: TimeDelta = TimeDelta::hours(1);
 #[derive(Debug)]
 pub struct Router {
     pub renders: Arc<dyn Renders>,
+    pub ratings: Arc<dyn Ratings>,
     pub objects: Arc<dyn Objects>,
     pub links: Arc<dyn Links>,
     pub ledger: Arc<dyn Ledger>,

@@ -13,7 +13,7 @@ async fn every_event_of_the_repository_has_its_answer() {
     for name in events("router") {
         let status = match name.as_str() {
             "router.bad-body" => 422,
-            "router.read" | "router.read-jwt" => 404,
+            "router.rate" | "router.read" | "router.read-jwt" => 404,
             "router.upload" => 201,
             "router.health" | "router.list" | "router.openapi" => 200,
             _ => 202,

@@ -5,6 +5,7 @@ mod document;
 mod edge;
 mod gateway;
 mod health;
+mod rating;
 mod reads;
 mod refusals;
 mod upload;
