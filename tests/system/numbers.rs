@@ -38,7 +38,7 @@ fn a_day_in_numbers() {
         let requests = [vec![body("batch", ""); 57], vec![body("online", "")]].concat();
         let renders = support::play(&world, &requests).await;
         assert_eq!(support::succeeded(&renders), 58);
-        let status = world.board.read(StatusName::Budget).unwrap();
+        let status = world.board.posted(StatusName::Budget).unwrap();
         assert!(status.len() < 4_096);
         let status: Value = serde_json::from_str(&status).unwrap();
         assert_eq!(status["google"]["breaker"], "closed");

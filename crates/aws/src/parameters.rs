@@ -6,8 +6,12 @@ mod tests;
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_sdk_ssm::{Client, operation::put_parameter::PutParameterError, types::ParameterType};
-use tryon_core::ports::{KnobStore, PortError, StatusBoard, StatusName};
+use aws_sdk_ssm::{
+    Client,
+    operation::{get_parameter::GetParameterError, put_parameter::PutParameterError},
+    types::ParameterType,
+};
+use tryon_core::ports::{KnobStore, Knobs, PortError, StatusBoard, StatusName};
 
 use crate::errors::port_error;
 
@@ -27,14 +31,29 @@ impl Parameters {
     pub fn new(ssm: Client, stage: &str) -> Self {
         Self { ssm, prefix: format!("/garmaxai/gemini/{stage}/") }
     }
+
+    async fn put(&self, name: &str, text: &str) -> Result<(), PortError> {
+        let put = self.ssm.put_parameter().name(format!("{}{name}", self.prefix));
+        let put = put.value(text).r#type(ParameterType::String).overwrite(true);
+        put.send().await.map(drop).map_err(|error| port_error("PutParameter", &error))
+    }
 }
 
 #[async_trait]
 impl StatusBoard for Parameters {
     async fn post(&self, name: StatusName, text: &str) -> Result<(), PortError> {
-        let put = self.ssm.put_parameter().name(format!("{}{}", self.prefix, name.as_str()));
-        let put = put.value(text).r#type(ParameterType::String).overwrite(true);
-        put.send().await.map(drop).map_err(|error| port_error("PutParameter", &error))
+        self.put(name.as_str(), text).await
+    }
+
+    async fn read(&self, name: StatusName) -> Result<Option<String>, PortError> {
+        let get = self.ssm.get_parameter().name(format!("{}{}", self.prefix, name.as_str()));
+        match get.send().await {
+            Ok(found) => Ok(found.parameter.and_then(|parameter| parameter.value)),
+            Err(error) => match error.as_service_error() {
+                Some(GetParameterError::ParameterNotFound(_)) => Ok(None),
+                _ => Err(port_error("GetParameter", &error)),
+            },
+        }
     }
 }
 
@@ -48,5 +67,12 @@ impl KnobStore for Parameters {
             Some(PutParameterError::ParameterAlreadyExists(_)) => Ok(false),
             _ => Err(port_error("PutParameter", &error)),
         }
+    }
+}
+
+#[async_trait]
+impl Knobs for Parameters {
+    async fn turn(&self, name: &str, text: &str) -> Result<(), PortError> {
+        self.put(name, text).await
     }
 }

@@ -56,6 +56,21 @@ pub enum BatchStatus {
 }
 
 impl BatchStatus {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Sealed => "sealed",
+            Self::Submitted { .. } => "submitted",
+            Self::Processing { .. } => "processing",
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::Failed { .. })
+    }
+
     /// How far along: a status never goes back.
     pub const fn rank(&self) -> u8 {
         match self {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Quality;
+use crate::{catalogue::Quality, request::RenderRequest};
 
 /// How a Google-bound render is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,7 +33,8 @@ impl fmt::Display for Lane {
 }
 
 /// The `default-lane` knob: what a request gets that names neither lane nor deadline.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DefaultLane {
     /// By the default deadline.
     #[default]
@@ -47,6 +48,16 @@ pub struct Wish {
     pub lane: Option<Lane>,
     pub deadline_seconds: Option<u32>,
     pub give_up_seconds: Option<u32>,
+}
+
+impl Wish {
+    pub fn of<P>(request: &RenderRequest<P>) -> Self {
+        Self {
+            lane: request.lane,
+            deadline_seconds: request.deadline_seconds,
+            give_up_seconds: request.give_up_seconds,
+        }
+    }
 }
 
 /// Deploy-time lane settings, in seconds.

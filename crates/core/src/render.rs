@@ -4,6 +4,7 @@
 //! run twice, late or at once: whatever arrives is applied to the row as read, and counts only if
 //! the conditional write does.
 
+mod grounds;
 mod progress;
 mod rescue;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::progress::{SILENCE, STALL};
 pub use self::{
+    grounds::Grounds,
     progress::{Applied, ChainRules},
     rescue::Rescue,
 };
@@ -72,6 +74,9 @@ pub struct Render {
     /// Whether it is to be rescued from its batch, or was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescue: Option<Rescue>,
+    /// What the router went by; none for rows from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grounds: Option<Grounds>,
     /// What each attempt cost, once known.
     pub costs: BTreeMap<AttemptId, Micros>,
     pub owed: BTreeSet<Owed>,

@@ -4,6 +4,7 @@
 mod knobs;
 
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 
 pub use self::knobs::{KNOBS, Knob};
 use crate::{
@@ -31,7 +32,8 @@ pub struct Settings {
 }
 
 /// Where a Google-bound render goes on a day whose money is spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhenBudgetExhausted {
     /// The rest of the chain: `PhotoMaker`, then SDXL.
     #[default]

@@ -89,7 +89,7 @@ async fn play(world: &World) -> String {
     write!(all, "{world:?} {:#?}", world.functions).unwrap();
     write!(all, "{:?} {:?}", world.attempts.attempts(), world.database.renders()).unwrap();
     write!(all, "{:?} {:?}", world.database.batches(), world.bus.drain()).unwrap();
-    write!(all, "{:?}", world.board.read(StatusName::Budget)).unwrap();
+    write!(all, "{:?}", world.board.posted(StatusName::Budget)).unwrap();
     for queue in QueueName::ALL {
         write!(all, "{:?}", world.queues.dlq(queue)).unwrap();
     }

@@ -88,6 +88,11 @@ impl Objects for S3Objects {
         Ok(Some(Peek { bytes, first: first.freeze() }))
     }
 
+    async fn remove(&self, key: &str) -> Result<(), PortError> {
+        let call = self.s3.delete_object().bucket(&self.bucket).key(key);
+        call.send().await.map(drop).map_err(|error| port_error("DeleteObject", &error))
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, PortError> {
         let call = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix);
         let mut pages = call.into_paginator().send();

@@ -29,7 +29,7 @@ impl Backlogs for SqsQueues {
 }
 
 impl SqsQueues {
-    async fn count(&self, url: &str) -> Result<u64, PortError> {
+    pub(super) async fn count(&self, url: &str) -> Result<u64, PortError> {
         let call = self.sqs.get_queue_attributes().queue_url(url);
         let answer = call.set_attribute_names(Some(COUNTS.to_vec())).send().await;
         let answer = answer.map_err(|error| port_error("GetQueueAttributes", &error))?;

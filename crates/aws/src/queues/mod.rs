@@ -1,6 +1,7 @@
 //! Queues of the house on SQS.
 
 mod look;
+mod redrive;
 mod send;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use tryon_core::{
     memory::SeededRandom,
-    ports::{Backlog, Backlogs, MAX_BODY, Outgoing, Queue},
+    ports::{Backlog, Backlogs, MAX_BODY, Outgoing, Queue, Redrive},
 };
 
 use super::*;
@@ -237,4 +237,53 @@ async fn a_backlog_sums_all_that_stands_there() {
     let wire =
         Wire::new(|_| json(200, &json!({"Attributes": {"ApproximateNumberOfMessages": "1"}})));
     assert!(matches!(queues(&wire).backlogs().await, Err(PortError::Unavailable(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_put_aside_is_moved_to_where_it_came_from() {
+    let wire = Wire::new(|sent| {
+        let call = sent.json();
+        let name = call["QueueUrl"].as_str().unwrap_or_default().rsplit('/').next().unwrap();
+        match call["AttributeNames"][0].as_str() {
+            Some("QueueArn") => json(
+                200,
+                &json!({"Attributes": {"QueueArn": format!("arn:aws:sqs:eu-west-1:1:{name}")}}),
+            ),
+            Some(_) => json(
+                200,
+                &json!({"Attributes": {
+                    "ApproximateNumberOfMessages": "2",
+                    "ApproximateNumberOfMessagesNotVisible": "1",
+                    "ApproximateNumberOfMessagesDelayed": "0",
+                }}),
+            ),
+            None => json(200, &json!({"TaskHandle": "t"})),
+        }
+    });
+    let queues = queues(&wire);
+    assert_eq!(queues.redrive(JOBS).await, Ok(3));
+    let sent = wire.sent();
+    let last = sent.last().unwrap();
+    assert_eq!(last.target, "AmazonSQS.StartMessageMoveTask");
+    assert_eq!(
+        last.json(),
+        json!({
+            "SourceArn": "arn:aws:sqs:eu-west-1:1:jobs-dead",
+            "DestinationArn": "arn:aws:sqs:eu-west-1:1:jobs",
+        })
+    );
+    let unknown = queues.redrive(QueueName::Replicate).await;
+    assert!(matches!(unknown, Err(PortError::Broken(_))), "{unknown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_moved_where_nothing_was_put_aside() {
+    let none = json!({"Attributes": {
+        "ApproximateNumberOfMessages": "0",
+        "ApproximateNumberOfMessagesNotVisible": "0",
+        "ApproximateNumberOfMessagesDelayed": "0",
+    }});
+    let wire = Wire::of([json(200, &none)]);
+    assert_eq!(queues(&wire).redrive(JOBS).await, Ok(0));
+    assert_eq!(wire.sent().len(), 1);
 }

@@ -195,6 +195,14 @@ impl Entry {
         self.price.maximum(lane, self.max_output_tokens, pictures, prompt)
     }
 
+    /// A lane that was chosen for the customer is chosen among those that there are.
+    pub const fn lane_of(&self, chosen: Lane, wished: Option<Lane>) -> Lane {
+        match chosen {
+            Lane::Batch if wished.is_none() && self.batch.is_none() => Lane::Online,
+            lane => lane,
+        }
+    }
+
     pub const fn backend(&self, lane: Lane) -> Option<Backend> {
         match lane {
             Lane::Online => self.online,

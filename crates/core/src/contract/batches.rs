@@ -39,6 +39,7 @@ pub async fn suite(store: Store<'_>) {
     an_update_needs_the_version_it_read(store).await;
     many_clients_lose_and_overfill_nothing(store).await;
     due_rows_come_longest_due_first(store).await;
+    a_batch_is_found_by_its_renders_and_while_it_goes_on(store).await;
 }
 
 /// A key of a test's own.
@@ -268,4 +269,32 @@ pub async fn due_rows_come_longest_due_first(store: Store<'_>) {
     batch.due_at = None;
     assert_eq!(store.batches.update(&batch).await, Ok(true));
     assert_eq!(due(at(5), 10).await, [second, third]);
+}
+
+pub async fn a_batch_is_found_by_its_renders_and_while_it_goes_on(store: Store<'_>) {
+    let orders = store.accept(2_900..2_902).await;
+    let mut batch = store.append(&key("found"), orders[..1].to_vec()).await.remove(0);
+    let millis = |n| start() + TimeDelta::milliseconds(n);
+    let found = async |order: &RenderOrder, from, to| {
+        let found = store.batches.of_render(&order.render_id, from, to).await.unwrap();
+        found.iter().map(|batch| batch.id.clone()).collect::<Vec<_>>()
+    };
+    let id = [batch.id.clone()];
+    assert_eq!(found(&orders[0], start(), start()).await, id);
+    assert_eq!(found(&orders[0], millis(-5), millis(5)).await, id);
+    assert_eq!(found(&orders[0], millis(1), millis(5)).await, []);
+    assert_eq!(found(&orders[0], millis(-5), millis(-1)).await, []);
+    assert_eq!(found(&orders[1], millis(-5), millis(5)).await, []);
+    let goes_on = async || {
+        let all = store.batches.under_way(10_000).await.unwrap();
+        assert!(all.is_sorted_by_key(|batch| batch.id.clone()));
+        all.contains(&store.stored(&store.batches.get(&id[0]).await.unwrap().unwrap()).await)
+    };
+    assert!(goes_on().await);
+    assert_eq!(store.batches.under_way(0).await, Ok(vec![]));
+    batch.seal(SealReason::Time, batch.seal_at);
+    assert!(batch.advance(BatchStatus::Failed { at: start() }, start()));
+    assert_eq!(store.batches.update(&batch).await, Ok(true));
+    assert!(!goes_on().await);
+    assert_eq!(found(&orders[0], start(), start()).await, id);
 }

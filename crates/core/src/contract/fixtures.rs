@@ -169,6 +169,7 @@ fn accepted(n: u64, lane: Lane, deadline_seconds: i64) -> Render {
         interim: None,
         granted: None,
         rescue: None,
+        grounds: None,
         costs: [].into(),
         owed: [].into(),
         due_at: None,

@@ -10,6 +10,7 @@ pub async fn suite(objects: &dyn Objects) {
     bytes_come_back_in_order(objects).await;
     a_second_put_replaces_the_first(objects).await;
     a_list_holds_what_begins_with_the_prefix(objects).await;
+    what_was_removed_is_gone(objects).await;
 }
 
 async fn read(objects: &dyn Objects, key: &str) -> Option<Vec<u8>> {
@@ -53,4 +54,14 @@ pub async fn a_list_holds_what_begins_with_the_prefix(objects: &dyn Objects) {
     assert_eq!(listed, [("list/a".to_owned(), 6), ("list/a/1".to_owned(), 8)]);
     assert_eq!(objects.list("list/").await.unwrap().len(), 3);
     assert_eq!(objects.list("nothing/").await, Ok(vec![]));
+}
+
+pub async fn what_was_removed_is_gone(objects: &dyn Objects) {
+    put(objects, "gone/a", "one", Mime::Png).await;
+    put(objects, "gone/b", "two", Mime::Png).await;
+    for _ in 0..2 {
+        assert_eq!(objects.remove("gone/a").await, Ok(()));
+    }
+    assert_eq!(read(objects, "gone/a").await, None);
+    assert_eq!(objects.list("gone/").await, Ok(vec![("gone/b".to_owned(), 3)]));
 }

@@ -5,10 +5,12 @@ use futures_util::future::join_all;
 
 use super::fixtures::{online_render, render, render_id, start, unlimited};
 use crate::{
+    budget::Account,
     ids::{RenderId, UserId},
     memory::SeededRandom,
     ports::{HourlyLimit, Inserted, Renders},
-    render::{Applied, Render},
+    render::{Applied, FailureCode, Grounds, Owed, Render, RenderStatus},
+    settings::Settings,
 };
 
 /// Everything below, on one empty store.
@@ -23,6 +25,7 @@ pub async fn suite(renders: &dyn Renders) {
     a_user_sees_their_own_the_newest_first(renders).await;
     an_hour_brings_so_many_and_no_more(renders).await;
     racing_inserts_keep_the_hourly_limit(renders).await;
+    what_is_over_is_erased(renders).await;
 }
 
 /// Render `n` of `user`, accepted so many minutes after the start.
@@ -44,7 +47,9 @@ async fn get(renders: &dyn Renders, id: &RenderId) -> Render {
 }
 
 pub async fn rows_come_back_as_they_went_in(renders: &dyn Renders) {
-    for sent in [render(1_000), online_render(1_001)] {
+    let grounds = Grounds::new(&Settings::default(), true, |account| account == Account::Google);
+    let with_grounds = Render { grounds: Some(grounds), ..online_render(1_001) };
+    for sent in [render(1_000), with_grounds] {
         let stored = insert(renders, &sent).await;
         assert_eq!(stored, Render { version: 1, ..sent });
     }
@@ -197,4 +202,28 @@ pub async fn racing_inserts_keep_the_hourly_limit(renders: &dyn Renders) {
     let racers = (0..10).map(|i| renders.insert(render_of("racer", 1_110 + i, 0), limit));
     let met = join_all(racers).await;
     assert_eq!(met.iter().filter(|met| **met == Ok(Inserted::New)).count(), 3);
+}
+
+pub async fn what_is_over_is_erased(renders: &dyn Renders) {
+    let over = |n| Render {
+        status: RenderStatus::Failed { code: FailureCode::TimedOut, at: start() },
+        owed: [].into(),
+        open_attempts: [].into(),
+        to_join: false,
+        due_at: None,
+        ..online_render(n)
+    };
+    let owing = Render { owed: [Owed::Announce].into(), ..over(1_201) };
+    let waiting = Render { open_attempts: [owing.own_attempt()].into(), ..over(1_202) };
+    let mut ids = vec![render_id(1_204)];
+    for render in [over(1_200), owing, waiting, online_render(1_203)] {
+        ids.push(insert(renders, &render).await.id);
+    }
+    assert_eq!(renders.erase(&ids).await, Ok(1));
+    assert_eq!(renders.erase(&ids).await, Ok(0));
+    assert_eq!(renders.erase(&[]).await, Ok(0));
+    let left = renders.get(&ids).await.unwrap();
+    assert!(left.len() == 3 && left.iter().all(|render| render.id != ids[1]));
+    let again = over(1_200);
+    assert_eq!(renders.by_key(&again.user_id, &again.idempotency_key).await, Ok(None));
 }

@@ -65,15 +65,9 @@ impl MemoryDatabase {
     /// simulations stay flat.
     pub fn archive(&self, before: DateTime<Utc>) -> (Vec<Render>, Vec<Batch>) {
         let mut tables = lock(&self.tables);
-        let renders = tables.renders.archive(|render| {
-            let over = render.status.ended_at().is_some_and(|at| at < before);
-            over && render.owed.is_empty() && render.open_attempts.is_empty()
+        let renders = tables.take_out(|render| {
+            is_over(render) && render.status.ended_at().is_some_and(|at| at < before)
         });
-        for render in &renders {
-            tables.by_key.remove(&(render.user_id.clone(), render.idempotency_key.clone()));
-            tables.forget_user(render);
-            tables.ratings.remove(&render.id);
-        }
         let batches = tables.batches.archive(|batch| match batch.status {
             BatchStatus::Completed { at } | BatchStatus::Failed { at } => at < before,
             _ => false,
@@ -139,6 +133,16 @@ impl Renders for MemoryDatabase {
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError> {
         self.chaos.call(Call::RenderDue, |_| Ok(lock(&self.tables).renders.due(now, most))).await
     }
+
+    async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError> {
+        self.chaos
+            .call(Call::RenderErase, |_| {
+                let mut tables = lock(&self.tables);
+                Ok(tables.take_out(|render| is_over(render) && ids.contains(&render.id)).len()
+                    as u64)
+            })
+            .await
+    }
 }
 
 #[async_trait]
@@ -192,6 +196,29 @@ impl Batches for MemoryDatabase {
         self.chaos.call(Call::BatchCount, count).await
     }
 
+    async fn under_way(&self, most: usize) -> Result<Vec<Batch>, PortError> {
+        let goes_on = |batch: &&Batch| !batch.status.is_over();
+        let look = |_| {
+            let tables = lock(&self.tables);
+            Ok(tables.batches.all().filter(goes_on).take(most).cloned().collect())
+        };
+        self.chaos.call(Call::BatchLook, look).await
+    }
+
+    async fn of_render(
+        &self,
+        render: &RenderId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<Batch>, PortError> {
+        let joined = |batch: &&Batch| {
+            (from..=to).contains(&batch.opened_at)
+                && batch.orders.iter().any(|order| order.render_id == *render)
+        };
+        let look = |_| Ok(lock(&self.tables).batches.all().filter(joined).cloned().collect());
+        self.chaos.call(Call::BatchLook, look).await
+    }
+
     async fn update(&self, batch: &Batch) -> Result<bool, PortError> {
         self.chaos
             .call(Call::BatchUpdate, |fate| {
@@ -210,7 +237,22 @@ impl Batches for MemoryDatabase {
     }
 }
 
+/// Whether nobody has anything left to do for it.
+fn is_over(render: &Render) -> bool {
+    render.is_ended() && render.owed.is_empty() && render.open_attempts.is_empty()
+}
+
 impl Tables {
+    fn take_out(&mut self, which: impl Fn(&Render) -> bool) -> Vec<Render> {
+        let renders = self.renders.archive(which);
+        for render in &renders {
+            self.by_key.remove(&(render.user_id.clone(), render.idempotency_key.clone()));
+            self.forget_user(render);
+            self.ratings.remove(&render.id);
+        }
+        renders
+    }
+
     fn insert(&mut self, mut render: Render, limit: HourlyLimit) -> Result<Inserted, PortError> {
         let key = (render.user_id.clone(), render.idempotency_key.clone());
         if let Some(existing) = self.by_key.get(&key).and_then(|id| self.renders.get(id)) {

@@ -90,7 +90,7 @@ impl MemoryObjects {
     }
 
     /// Drops the object under `key`, as its life in the store ends.
-    pub fn remove(&self, key: &str) {
+    pub fn expire(&self, key: &str) {
         lock(&self.objects).remove(key);
     }
 
@@ -135,6 +135,15 @@ impl Objects for MemoryObjects {
                     bytes: object.digest.bytes,
                     first: object.bytes.slice(..object.bytes.len().min(most)),
                 }))
+            })
+            .await
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), PortError> {
+        self.chaos
+            .call(Call::ObjectRemove, |_| {
+                self.expire(key);
+                Ok(())
             })
             .await
     }

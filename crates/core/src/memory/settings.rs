@@ -10,7 +10,7 @@ use super::{
     lock, opaque_debug,
 };
 use crate::{
-    ports::{PortError, Secret, SecretName, Secrets, SettingsSource},
+    ports::{Knobs, PortError, Secret, SecretName, Secrets, SettingsSource},
     settings::{BadKnob, Settings},
 };
 
@@ -41,6 +41,14 @@ impl SettingsSource for MemorySettings {
         let settings = lock(&self.0).clone();
         yield_once().await;
         settings
+    }
+}
+
+#[async_trait]
+impl Knobs for MemorySettings {
+    async fn turn(&self, name: &str, text: &str) -> Result<(), PortError> {
+        yield_once().await;
+        self.set(name, text).map_err(|bad| PortError::Broken(bad.to_string()))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ports::{PortError, StatusBoard, StatusName};
 pub struct MemoryBoard(Mutex<BTreeMap<StatusName, String>>);
 
 impl MemoryBoard {
-    pub fn read(&self, name: StatusName) -> Option<String> {
+    pub fn posted(&self, name: StatusName) -> Option<String> {
         lock(&self.0).get(&name).cloned()
     }
 }
@@ -20,5 +20,9 @@ impl StatusBoard for MemoryBoard {
     async fn post(&self, name: StatusName, text: &str) -> Result<(), PortError> {
         lock(&self.0).insert(name, text.to_owned());
         Ok(())
+    }
+
+    async fn read(&self, name: StatusName) -> Result<Option<String>, PortError> {
+        Ok(self.posted(name))
     }
 }

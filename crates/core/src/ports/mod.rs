@@ -31,11 +31,12 @@ pub use self::{
     links::{Links, UploadLink},
     ops::{Audit, Ratings},
     replicate::{Prediction, PredictionPhase, Predictions},
-    setup::{KnobStore, Schema},
+    setup::{KnobStore, Knobs, Schema},
     status::{StatusBoard, StatusName},
     store::{Attempts, Batches, HourlyLimit, Inserted, Ledger, Renders, Written},
     transport::{
-        Announcement, Backlog, Backlogs, Bus, MAX_BODY, Outgoing, Queue, QueueName, is_sendable,
+        Announcement, Backlog, Backlogs, Bus, MAX_BODY, Outgoing, Queue, QueueName, Redrive,
+        is_sendable,
     },
 };
 use crate::{picture::Mime, settings::Settings};
@@ -120,6 +121,8 @@ pub trait Objects: Send + Sync + fmt::Debug {
     async fn get(&self, key: &str) -> Result<Option<ByteStream>, PortError>;
     /// What lies under `key`, with the first of its bytes, at most `most` of them.
     async fn peek(&self, key: &str, most: usize) -> Result<Option<Peek>, PortError>;
+    /// Removes what lies under `key`; nothing is wrong where nothing does.
+    async fn remove(&self, key: &str) -> Result<(), PortError>;
     /// Keys that begin with `prefix`, with their lengths.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, PortError>;
 }

@@ -19,3 +19,10 @@ pub trait KnobStore: Send + Sync + fmt::Debug {
     /// replaced.
     async fn create(&self, name: &str, text: &str) -> Result<bool, PortError>;
 }
+
+/// Turning knobs while the system runs.
+#[async_trait]
+pub trait Knobs: Send + Sync + fmt::Debug {
+    /// Gives the knob this text, be it there or not. It is in force once caches have run out.
+    async fn turn(&self, name: &str, text: &str) -> Result<(), PortError>;
+}

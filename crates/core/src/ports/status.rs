@@ -25,4 +25,6 @@ impl StatusName {
 pub trait StatusBoard: Send + Sync + fmt::Debug {
     /// Replaces the status; at most 4 KB of text.
     async fn post(&self, name: StatusName, text: &str) -> Result<(), PortError>;
+    /// What was posted last.
+    async fn read(&self, name: StatusName) -> Result<Option<String>, PortError>;
 }

@@ -65,6 +65,8 @@ pub trait Renders: Send + Sync + std::fmt::Debug {
     async fn update(&self, renders: &[Render]) -> Result<Vec<bool>, PortError>;
     /// Rows whose `due_at` lies at or before `now`, the longest due first.
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError>;
+    /// Deletes those of the rows that have ended, owe nothing and wait for no attempt; how many.
+    async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError>;
 }
 
 /// Batch rows.
@@ -86,6 +88,15 @@ pub trait Batches: Send + Sync + std::fmt::Debug {
     async fn open(&self) -> Result<u64, PortError>;
     /// How many batches have a job at Google that is not done.
     async fn jobs(&self) -> Result<u64, PortError>;
+    /// Batches that have not ended, the oldest first.
+    async fn under_way(&self, most: usize) -> Result<Vec<Batch>, PortError>;
+    /// Batches that the render joined and that were opened from `from` on, up to `to`.
+    async fn of_render(
+        &self,
+        render: &RenderId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<Batch>, PortError>;
     /// Replaces the row if it still has `version`, which becomes one more.
     async fn update(&self, batch: &Batch) -> Result<bool, PortError>;
     /// Rows whose `due_at` lies at or before `now`, the longest due first.

@@ -128,6 +128,14 @@ pub trait Backlogs: Send + Sync + std::fmt::Debug {
     async fn backlogs(&self) -> Result<Vec<Backlog>, PortError>;
 }
 
+/// Bringing back what was put aside.
+#[async_trait]
+pub trait Redrive: Send + Sync + std::fmt::Debug {
+    /// Sends everything that was put aside from `queue` there again; about how many messages those
+    /// are. They may be on their way for a while.
+    async fn redrive(&self, queue: QueueName) -> Result<u64, PortError>;
+}
+
 /// An event on its way to the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {

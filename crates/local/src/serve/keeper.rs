@@ -90,14 +90,14 @@ impl Keeper {
         let (renders, _) = world.database.archive(before);
         let attempts = world.attempts.archive(before);
         for key in renders.iter().filter_map(delivered) {
-            world.objects.remove(key);
+            world.objects.expire(key);
         }
         let made: Vec<_> = attempts.iter().flat_map(made).collect();
         let ids: Vec<RenderId> = made.iter().map(|(id, _)| (*id).clone()).collect();
         let alive = rows(world, &ids).await;
         for (id, key) in made {
             if !alive.iter().any(|render| render.id == *id) {
-                world.objects.remove(key);
+                world.objects.expire(key);
             }
         }
         self.sweep_uploads(world, now).await;
@@ -113,7 +113,7 @@ impl Keeper {
         self.uploads.retain(|key, seen| {
             let lives = now - *seen < UPLOAD_LIFE;
             if !lives {
-                world.objects.remove(key);
+                world.objects.expire(key);
             }
             lives
         });

@@ -4,12 +4,12 @@ mod append;
 mod row;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use tryon_core::{
     batch::{Batch, BatchPolicy},
     catalogue::BatchKey,
-    ids::BatchId,
+    ids::{BatchId, RenderId},
     messages::RenderOrder,
     ports::{Batches, PortError, Random},
     render::Render,
@@ -91,6 +91,46 @@ impl Batches for Database {
             let jobs = jobs.fetch_one(&mut *lease).await?;
             lease.end();
             Ok(u64::try_from(jobs).unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn under_way(&self, most: usize) -> Result<Vec<Batch>, PortError> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let rows = select!(
+                "WHERE status IN ('open', 'sealed', 'submitted', 'processing')
+                ORDER BY batch_id LIMIT $1",
+                stored_count(most)
+            );
+            let rows = rows.fetch_all(&mut *lease).await?;
+            lease.end();
+            Ok(legible(rows))
+        })
+        .await
+    }
+
+    async fn of_render(
+        &self,
+        render: &RenderId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<Batch>, PortError> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // Ids begin with the time of opening, so that the key finds what lies between the two.
+            let (first, beyond) =
+                (BatchId::earliest(from), BatchId::earliest(to + TimeDelta::milliseconds(1)));
+            let rows = select!(
+                "WHERE batch_id >= $1 AND batch_id < $2 AND strpos(tracking::text, $3) > 0
+                ORDER BY batch_id",
+                first.as_str(),
+                beyond.as_str(),
+                render.as_str()
+            );
+            let rows = rows.fetch_all(&mut *lease).await?;
+            lease.end();
+            Ok(legible(rows))
         })
         .await
     }

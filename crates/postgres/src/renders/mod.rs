@@ -30,7 +30,7 @@ macro_rules! select {
             r#"SELECT id, version, user_id, idempotency_key, fingerprint, request AS "request: Raw",
                 bucket, assigned, accepted_at, deadline_at, give_up_at, served, lane, entry, status,
                 step, n, run_until, to_join, google_failed, interim AS "interim: Raw", granted,
-                rescue AS "rescue: Raw", open_attempts, owed AS "owed: Raw", due_at, costs AS "costs: Raw",
+                rescue AS "rescue: Raw", grounds AS "grounds: Raw", open_attempts, owed AS "owed: Raw", due_at, costs AS "costs: Raw",
                 picture AS "picture: Raw", fidelity, size, failure_code, ended_at
             FROM renders "# + $tail
             $(, $arg)*
@@ -122,6 +122,24 @@ impl Renders for Database {
         })
         .await
     }
+
+    async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let erased = sqlx::query!(
+                "DELETE FROM renders WHERE id = ANY($1) AND ended_at IS NOT NULL
+                    AND owed = '[]' AND open_attempts = '{}'",
+                &texts(ids)
+            );
+            let erased = erased.execute(&mut *lease).await?;
+            lease.end();
+            Ok(erased.rows_affected())
+        })
+        .await
+    }
 }
 
 /// The caller holds the user's lock.
@@ -146,11 +164,11 @@ async fn insert(
         inserted AS (
             INSERT INTO renders (id, version, user_id, idempotency_key, fingerprint, request,
                 bucket, assigned, accepted_at, deadline_at, give_up_at, served, lane, entry, status,
-                step, n, run_until, to_join, google_failed, interim, granted, rescue, open_attempts,
+                step, n, run_until, to_join, google_failed, interim, granted, rescue, grounds, open_attempts,
                 owed, due_at, costs, picture, fidelity, size, failure_code, ended_at)
             SELECT id, version, user_id, idempotency_key, fingerprint, request,
                 bucket, assigned, accepted_at, deadline_at, give_up_at, served, lane, entry, status,
-                step, n, run_until, to_join, google_failed, interim, granted, rescue, open_attempts,
+                step, n, run_until, to_join, google_failed, interim, granted, rescue, grounds, open_attempts,
                 owed, due_at, costs, picture, fidelity, size, failure_code, ended_at
             FROM jsonb_populate_record(NULL::renders, $1)
             WHERE NOT EXISTS (SELECT FROM existing) AND EXISTS (SELECT FROM within_limit)

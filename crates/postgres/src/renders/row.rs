@@ -12,7 +12,7 @@ use tryon_core::{
     lane::Lane,
     money::Micros,
     picture::PictureRef,
-    render::{FailureCode, Interim, Owed, Render, RenderStatus, Rescue},
+    render::{FailureCode, Grounds, Interim, Owed, Render, RenderStatus, Rescue},
     request::RenderRequest,
     routing::{Bucket, Route},
 };
@@ -47,6 +47,7 @@ pub(crate) struct RenderRow {
     pub(super) interim: Option<Raw>,
     pub(super) granted: Option<String>,
     pub(super) rescue: Option<Raw>,
+    pub(super) grounds: Option<Raw>,
     pub(super) open_attempts: Vec<String>,
     pub(super) owed: Raw,
     pub(super) due_at: Option<DateTime<Utc>>,
@@ -91,6 +92,7 @@ impl TryFrom<RenderRow> for Render {
             google_failed: row.google_failed,
             granted: row.granted.map(AttemptId::new),
             rescue: row.rescue.as_ref().map(|rescue| of.json("rescue", rescue)).transpose()?,
+            grounds: row.grounds.as_ref().map(|grounds| of.json("grounds", grounds)).transpose()?,
             due_at: row.due_at,
         })
     }
@@ -164,6 +166,7 @@ pub(crate) struct Columns<'a> {
     interim: Option<&'a Interim>,
     granted: Option<&'a AttemptId>,
     rescue: Option<&'a Rescue>,
+    grounds: Option<&'a Grounds>,
     open_attempts: &'a BTreeSet<AttemptId>,
     owed: &'a BTreeSet<Owed>,
     due_at: Option<DateTime<Utc>>,
@@ -211,6 +214,7 @@ impl<'a> From<&'a Render> for Columns<'a> {
             interim: render.interim.as_ref(),
             granted: render.granted.as_ref(),
             rescue: render.rescue.as_ref(),
+            grounds: render.grounds.as_ref(),
             open_attempts: &render.open_attempts,
             owed: &render.owed,
             due_at: render.due_at.map(stored_time),

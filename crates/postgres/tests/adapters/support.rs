@@ -115,6 +115,9 @@ impl Renders for Turns {
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError> {
         Renders::due(self.client(), now, most).await
     }
+    async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError> {
+        self.client().erase(ids).await
+    }
 }
 
 #[async_trait]
@@ -137,6 +140,17 @@ impl Batches for Turns {
     }
     async fn jobs(&self) -> Result<u64, PortError> {
         self.client().jobs().await
+    }
+    async fn under_way(&self, most: usize) -> Result<Vec<Batch>, PortError> {
+        self.client().under_way(most).await
+    }
+    async fn of_render(
+        &self,
+        render: &RenderId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<Batch>, PortError> {
+        self.client().of_render(render, from, to).await
     }
     async fn update(&self, batch: &Batch) -> Result<bool, PortError> {
         Batches::update(self.client(), batch).await

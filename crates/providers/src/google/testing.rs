@@ -126,6 +126,10 @@ impl Objects for FakeObjects {
         Ok(self.objects.get(key).map(look))
     }
 
+    async fn remove(&self, _key: &str) -> Result<(), PortError> {
+        Err(PortError::Broken("read only".to_owned()))
+    }
+
     async fn list(&self, _prefix: &str) -> Result<Vec<(String, u64)>, PortError> {
         Ok(Vec::new())
     }

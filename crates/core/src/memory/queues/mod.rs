@@ -21,9 +21,11 @@ use super::{
     chaos::{Call, Chaos, Fate, Mishap},
     lock, opaque_debug,
 };
-use crate::ports::{Backlog, Backlogs, Clock, Outgoing, PortError, Queue, QueueName};
+use crate::ports::{Backlog, Backlogs, Clock, Outgoing, PortError, Queue, QueueName, Redrive};
 
 const MAX_VISIBILITY: TimeDelta = TimeDelta::hours(12);
+/// The group of what is put aside from a FIFO queue by hand.
+const REJECTED: &str = "rejected";
 
 /// A message as a consumer receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,7 @@ pub struct Receipt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     pub body: String,
+    pub group: Option<String>,
     /// Given by who rejected it, or that it was received too often.
     pub reason: String,
     pub at: DateTime<Utc>,
@@ -139,7 +142,8 @@ impl MemoryQueues {
                 };
                 if message.receives >= state.max_receives {
                     let reason = format!("received {} times", message.receives);
-                    state.dead.push(DeadLetter { body: message.body, reason, at: now });
+                    let Message { body, group, .. } = message;
+                    state.dead.push(DeadLetter { body, group, reason, at: now });
                     continue;
                 }
                 message.receives += 1;
@@ -281,10 +285,27 @@ impl Queue for MemoryQueues {
             .call(Call::QueueReject, |_| {
                 let at = self.clock.now();
                 let reason = reason.to_owned();
+                let group = queue.is_fifo().then(|| REJECTED.to_owned());
                 self.with(queue, |state| {
-                    state.dead.push(DeadLetter { body, reason, at });
+                    state.dead.push(DeadLetter { body, group, reason, at });
                 });
                 Ok(())
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Redrive for MemoryQueues {
+    async fn redrive(&self, queue: QueueName) -> Result<u64, PortError> {
+        self.chaos
+            .call(Call::QueueRedrive, |fate| {
+                let dead = self.with(queue, |state| std::mem::take(&mut state.dead));
+                let moved = dead.len() as u64;
+                for DeadLetter { body, group, .. } in dead {
+                    self.accept(queue, Outgoing { group, ..Outgoing::now(body) }, fate);
+                }
+                Ok(moved)
             })
             .await
     }

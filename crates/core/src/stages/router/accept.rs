@@ -186,7 +186,7 @@ impl Router {
         let catalogue = self.courier.catalogue.now();
         let serving = catalogue.entry_for(request.quality, now.date_naive());
         let (_, entry) = serving.filter(|_| assignment.route == Route::Gemini)?;
-        entry.backend(lane_at(entry, lane, request.lane))
+        entry.backend(entry.lane_of(lane, request.lane))
     }
 
     async fn gate(&self, backend: Option<Backend>) -> Gate {
@@ -201,18 +201,15 @@ impl Router {
         request: &RenderRequest<String>,
         default_lane: lane::DefaultLane,
     ) -> Result<LaneChoice, FieldError> {
-        let wish = Wish {
-            lane: request.lane,
-            deadline_seconds: request.deadline_seconds,
-            give_up_seconds: request.give_up_seconds,
-        };
-        lane::choose(wish, request.quality, default_lane, &self.config.lanes).map_err(|error| {
-            let field = match error {
-                LaneError::Deadline => "deadline_seconds",
-                LaneError::GiveUp { .. } | LaneError::Impatient { .. } => "give_up_seconds",
-            };
-            FieldError::new(field, error.to_string())
-        })
+        lane::choose(Wish::of(request), request.quality, default_lane, &self.config.lanes).map_err(
+            |error| {
+                let field = match error {
+                    LaneError::Deadline => "deadline_seconds",
+                    LaneError::GiveUp { .. } | LaneError::Impatient { .. } => "give_up_seconds",
+                };
+                FieldError::new(field, error.to_string())
+            },
+        )
     }
 
     fn render(
@@ -229,8 +226,8 @@ impl Router {
         let (entry_id, entry) = catalogue
             .entry_for(request.quality, now.date_naive())
             .ok_or_else(|| FieldError::new("quality", "no model serves it now"))?;
-        let lane = lane_at(entry, choice.lane, request.lane);
-        let (served, step) = self.entrance(&Arrival {
+        let lane = entry.lane_of(choice.lane, request.lane);
+        let arrival = Arrival {
             assigned: assignment.route,
             accept_described: request.accept_described,
             google_price: entry.maximum(lane, &request),
@@ -238,7 +235,9 @@ impl Router {
             balances,
             well,
             now,
-        })?;
+        };
+        let grounds = self.grounds(&arrival);
+        let (served, step) = self.entrance(&arrival, &grounds)?;
         self.check_step(step, lane, entry, &request)?;
         let after = |seconds: u32| now + TimeDelta::seconds(seconds.into());
         let mut render = Render {
@@ -267,6 +266,7 @@ impl Router {
             interim: None,
             granted: None,
             rescue: None,
+            grounds: Some(grounds),
             costs: BTreeMap::new(),
             owed: BTreeSet::new(),
             due_at: None,
@@ -314,14 +314,6 @@ struct Draft {
     request: RenderRequest,
     assignment: Assignment,
     choice: LaneChoice,
-}
-
-/// A lane that was chosen for the customer is chosen among those that there are.
-const fn lane_at(entry: &Entry, chosen: Lane, wished: Option<Lane>) -> Lane {
-    match chosen {
-        Lane::Batch if wished.is_none() && entry.batch.is_none() => Lane::Online,
-        lane => lane,
-    }
 }
 
 /// The same request has the same fingerprint, whatever its spelling.

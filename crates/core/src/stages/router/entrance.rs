@@ -7,6 +7,7 @@ use crate::{
     budget::{Account, Balances, Verdict},
     chain::{NoEntrance, Step, entrance, steps, steps_after},
     money::Micros,
+    render::Grounds,
     routing::Route,
     settings::{Settings, WhenBudgetExhausted},
 };
@@ -26,10 +27,10 @@ pub(super) struct Arrival<'a> {
 }
 
 impl Router {
-    /// The route and the step that a new render begins with. Money that running attempts may give
-    /// back is worth waiting for; money that is spent is not.
-    pub(super) fn entrance(&self, arrival: &Arrival<'_>) -> Result<(Route, Step), AcceptError> {
-        let Arrival { assigned, accept_described, settings, well, now, .. } = *arrival;
+    /// What the decision goes by. Money that running attempts may give back is worth waiting for;
+    /// money that is spent is not.
+    pub(super) fn grounds(&self, arrival: &Arrival<'_>) -> Grounds {
+        let Arrival { assigned, accept_described, settings, well, .. } = *arrival;
         let when = settings.when_budget_exhausted;
         let to_legacy = assigned == Route::Legacy || !well || when == WhenBudgetExhausted::Legacy;
         let replicate_price = self.replicate_price(to_legacy, accept_described);
@@ -43,7 +44,19 @@ impl Router {
             // What has no known price is never bought.
             price.is_some_and(|price| balance.judge(price, budget) != Verdict::Open)
         };
+        Grounds::new(settings, well, funded)
+    }
+
+    /// The route and the step that a new render begins with.
+    pub(super) fn entrance(
+        &self,
+        arrival: &Arrival<'_>,
+        grounds: &Grounds,
+    ) -> Result<(Route, Step), AcceptError> {
+        let Arrival { assigned, accept_described, now, .. } = *arrival;
         let available = self.courier.rules.available;
+        let (when, well) = (grounds.when_budget_exhausted, grounds.google_well);
+        let funded = |account| grounds.funded(account);
         entrance(assigned, accept_described, available, when, well, funded).map_err(|none| {
             match none {
                 NoEntrance::Closed => AcceptError::RouteClosed,
