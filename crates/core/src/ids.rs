@@ -84,6 +84,14 @@ impl AuditId {
 }
 
 impl RenderId {
+    /// Comes before every id that is made at `at` or later, and after those that were made before.
+    pub fn earliest(at: DateTime<Utc>) -> Self {
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        let millis = format!("{millis:012x}");
+        let (high, low) = millis.split_at(8);
+        Self(format!("{high}-{low}-").into())
+    }
+
     pub fn generate(random: &dyn Random, now: DateTime<Utc>) -> Self {
         Self(uuid_v7(random, now).into())
     }

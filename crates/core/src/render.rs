@@ -4,6 +4,7 @@
 //! run twice, late or at once: whatever arrives is applied to the row as read, and counts only if
 //! the conditional write does.
 
+mod course;
 mod grounds;
 mod progress;
 mod rescue;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::progress::{SILENCE, STALL};
 pub use self::{
+    course::{Course, own_step},
     grounds::Grounds,
     progress::{Applied, ChainRules},
     rescue::Rescue,
@@ -65,6 +67,9 @@ pub struct Render {
     /// Whether Google was asked and failed: Nano Banana, which shares its capacity, is skipped then.
     #[serde(default)]
     pub google_failed: bool,
+    /// For the gates; none for rows from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
     /// A picture smaller than what was asked for, while it is being enlarged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interim: Option<Interim>,
@@ -224,6 +229,9 @@ impl Render {
     #[must_use]
     pub fn joined(mut self, attempt: AttemptId) -> Self {
         self.to_join = false;
+        if let Some(course) = &mut self.course {
+            course.batch.get_or_insert_with(|| attempt.owner());
+        }
         self.open_attempts.insert(attempt);
         self.owed.remove(&self.hand_on());
         if self.status == RenderStatus::Accepted {

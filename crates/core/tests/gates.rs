@@ -10,8 +10,8 @@ use chrono::{DateTime, TimeDelta};
 use tryon_core::{
     catalogue::Quality,
     gates::{
-        BudgetDays, Evidence, Finding, Gate, Mode, Move, Phase, Ramp, Rate, Ratings, Rules, Slice,
-        Stars, Users, Verdict, judge,
+        BudgetDays, Evidence, Finding, Gate, Mode, Move, Phase, Ramp, Ratings, Rules, Slice, Stars,
+        Users, Verdict, judge,
     },
     money::Micros,
     routing::Percent,
@@ -35,18 +35,24 @@ struct Provider {
     turn: Option<(u64, f64)>,
     /// So many images fail or succeed together.
     together: u64,
+    /// So many images share a batch.
+    batch: u64,
 }
 
-const GOOD: Provider = Provider { fails: 0.02, p95: 45.0, cost: 0.0397, turn: None, together: 1 };
+const GOOD: Provider =
+    Provider { fails: 0.02, p95: 45.0, cost: 0.0397, turn: None, together: 1, batch: 1 };
 
-const CASES: [(&str, Provider); 9] = [
+const CASES: [(&str, Provider); 12] = [
     ("good: 2 % fail, P95 45 s, $0.04", GOOD),
     ("3 % fail", Provider { fails: 0.03, ..GOOD }),
     ("5 % fail", Provider { fails: 0.05, ..GOOD }),
     ("8 % fail", Provider { fails: 0.08, ..GOOD }),
     ("25 % fail", Provider { fails: 0.25, ..GOOD }),
     ("8 % fail from image 1,500 on", Provider { turn: Some((1_500, 0.08)), ..GOOD }),
-    ("2 % fail, whole batches of 20", Provider { together: 20, ..GOOD }),
+    ("2 % fail, whole batches of 20", Provider { together: 20, batch: 20, ..GOOD }),
+    ("8 % fail, whole batches of 3", Provider { fails: 0.08, together: 3, batch: 3, ..GOOD }),
+    ("8 % fail, in batches of 3", Provider { fails: 0.08, batch: 3, ..GOOD }),
+    ("8 % fail, in batches of 20", Provider { fails: 0.08, batch: 20, ..GOOD }),
     ("P95 75 s", Provider { p95: 75.0, ..GOOD }),
     ("$0.06 an image", Provider { cost: 0.06, ..GOOD }),
 ];
@@ -122,7 +128,7 @@ fn run(provider: &Provider, dice: &mut Dice) -> Run {
         mode: Mode::Automatic,
     };
     let (mut failed, mut cost, mut seconds) = (0, 0.0, Vec::new());
-    let mut fails = false;
+    let (mut fails, mut lost) = (false, 0);
     for image in 1..=IMAGES {
         if image % HOUR == 1 {
             evidence.slices.push(Slice::default());
@@ -137,7 +143,10 @@ fn run(provider: &Provider, dice: &mut Dice) -> Run {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few cents")]
         let micros = Micros::new((paid * 1e6) as u64);
         if let Some(slice) = evidence.slices.last_mut() {
-            slice.failures += Rate { count: 1, hits: fails.into() };
+            lost += u64::from(fails);
+            if image.is_multiple_of(provider.batch) {
+                slice.failures.add(std::mem::take(&mut lost), provider.batch);
+            }
             slice.delays[0].add(took / 60.0);
             slice.costs.add(micros, !fails);
         }
@@ -279,6 +288,15 @@ fn a_good_provider_stays_and_a_bad_one_is_caught() {
     let passed = good.iter().filter(|run| run.passed).count();
     assert!(passed > 30, "{passed} of the good pass at 500");
     assert!(!bad.iter().any(|run| run.passed));
+}
+
+#[test]
+fn what_fails_together_is_one_failure() {
+    let (lost, each) = (runs(6, 100), runs(8, 100));
+    let kept = seen(&lost, |run| run.ours).0;
+    assert!(kept <= 1.0, "{kept} % of those that lose 2 % of their batches are rolled back");
+    let (caught, median) = seen(&each, |run| run.ours);
+    assert!(caught > 99.0 && median.is_some_and(|median| median <= 500), "{caught} {median:?}");
 }
 
 #[test]

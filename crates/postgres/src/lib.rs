@@ -13,6 +13,7 @@ mod database;
 mod errors;
 mod lease;
 mod locks;
+mod observations;
 mod ops;
 mod renders;
 mod safe;

@@ -30,7 +30,8 @@ async fn a_knob_is_created_and_never_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_knob_is_turned() {
-    let wire = Wire::of([answer(200, &json!({"Version": 2})), refusal(400, "AccessDeniedException")]);
+    let wire =
+        Wire::of([answer(200, &json!({"Version": 2})), refusal(400, "AccessDeniedException")]);
     let parameters = parameters(&wire);
     assert_eq!(parameters.turn("traffic-percent", "10").await, Ok(()));
     let refused = parameters.turn("traffic-percent", "10").await;

@@ -15,6 +15,7 @@ pub mod catalogue;
 pub mod fixtures;
 pub mod health;
 pub mod objects;
+pub mod observations;
 pub mod ops;
 pub mod queues;
 pub mod renders;

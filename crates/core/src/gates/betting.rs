@@ -153,17 +153,22 @@ fn sum(parts: &[f64]) -> f64 {
     }
 }
 
+/// What a whole coin on a value within `range` wins; the least value, or the greatest, loses it.
+pub(super) fn win(value: f64, (least, most): (f64, f64), side: Side, claim: f64) -> f64 {
+    match side {
+        Side::Above => (value - claim) / (claim - least),
+        Side::Below => (claim - value) / (most - claim),
+    }
+}
+
 /// The money of bets on values that are counted one by one, all within `range`.
 pub(super) fn money_of_counts(
     counts: impl Iterator<Item = (f64, u64)>,
-    (least, most): (f64, f64),
+    range: (f64, f64),
     side: Side,
     claim: f64,
     stake: f64,
 ) -> f64 {
-    let win = |value: f64| match side {
-        Side::Above => (value - claim) / (claim - least),
-        Side::Below => (claim - value) / (most - claim),
-    };
-    counts.map(|(value, count)| count as f64 * (stake * win(value)).ln_1p()).sum()
+    let money = |value| (stake * win(value, range, side, claim)).ln_1p();
+    counts.map(|(value, count)| count as f64 * money(value)).sum()
 }

@@ -3,6 +3,8 @@
 //! Everything is of renders accepted since the percentage in force last changed, by *assigned* route:
 //! a render that was diverted still counts where the hash put it.
 
+use std::ops::AddAssign;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -32,14 +34,25 @@ pub struct Evidence {
 /// Renders, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
-    /// Ended renders without a picture by the assigned provider. Left out are those refused for their
-    /// content, and those there was no money for.
+    /// Ended renders, but for those that are left out below.
+    pub images: u64,
+    /// Ended renders without a picture by the assigned provider; a batch is one observation. Left out
+    /// are those refused for their content, and those there was no money for.
     pub failures: Rate,
     /// By [`Class::ALL`]. A render counts once its target's time is over: to count the quick ones
     /// earlier would make the first look the best.
     pub delays: [Delays; Class::ALL.len()],
-    /// Of ended renders.
+    /// Of ended renders that there was money for.
     pub costs: Costs,
+}
+
+impl AddAssign for Slice {
+    fn add_assign(&mut self, other: Self) {
+        self.images = self.images.saturating_add(other.images);
+        self.failures += other.failures;
+        self.costs += other.costs;
+        self.delays.iter_mut().zip(other.delays).for_each(|(sum, more)| *sum += more);
+    }
 }
 
 /// Ratings of a group by both routes.
@@ -59,10 +72,10 @@ pub struct Users {
     pub legacy: u64,
 }
 
-/// The UTC days since, by the ledger.
+/// The UTC days since, and what was seen of the ledger on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BudgetDays {
     pub days: u64,
-    /// On which the breaker opened.
+    /// How often the breaker opened.
     pub open: u64,
 }

@@ -85,7 +85,7 @@ pub fn judge(evidence: &Evidence, rules: &Rules, waivers: &[Waiver], now: DateTi
         since: evidence.since,
         findings: findings.into(),
         split: split::judge(&evidence.users),
-        images: evidence.slices.iter().map(|slice| slice.failures.count).sum(),
+        images: evidence.slices.iter().map(|slice| slice.images).sum(),
     }
 }
 

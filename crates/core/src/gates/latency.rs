@@ -54,15 +54,16 @@ impl Class {
 /// Times counted by share of the target: `counts[i]` lie below `EDGES[i]` and not below the edge
 /// before it, the last from the last edge on. One without a picture when its time is over is among
 /// the last, for it is late already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Delays {
-    pub counts: [u64; EDGES.len() + 1],
+    /// Those that were made together count one, in parts.
+    pub counts: [f64; EDGES.len() + 1],
 }
 
 impl AddAssign for Delays {
     fn add_assign(&mut self, other: Self) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count = count.saturating_add(more);
+            *count += more;
         }
     }
 }
@@ -70,13 +71,18 @@ impl AddAssign for Delays {
 impl Delays {
     /// One more, which took this share of its target.
     pub fn add(&mut self, share: f64) {
+        self.add_part(share, 1.0);
+    }
+
+    /// The same as this part of an observation.
+    pub fn add_part(&mut self, share: f64, part: f64) {
         let place = EDGES.partition_point(|edge| *edge <= share);
         if let Some(count) = self.counts.get_mut(place) {
-            *count = count.saturating_add(1);
+            *count += part;
         }
     }
 
-    pub fn count(&self) -> u64 {
+    pub fn count(&self) -> f64 {
         self.counts.iter().sum()
     }
 
@@ -86,22 +92,22 @@ impl Delays {
     }
 
     fn beyond(&self, edge: usize) -> Rate {
-        Rate { count: self.count(), hits: self.counts.iter().skip(edge + 1).sum() }
+        let hits = self.counts.iter().skip(edge + 1).sum();
+        Rate { count: self.count(), hits, mixed: 0.0 }
     }
 
     /// The 95th percentile, read between two edges; the last edge where it lies beyond.
     pub(super) fn p95(&self) -> Option<f64> {
-        let rank = self.count() as f64 * (1.0 - TAIL);
+        let rank = self.count() * (1.0 - TAIL);
         let (mut below, mut from) = (0.0, 0.0);
         for (count, edge) in self.counts.iter().zip(EDGES) {
-            let count = *count as f64;
-            if count > 0.0 && below + count >= rank {
+            if *count > 0.0 && below + count >= rank {
                 return Some(from + (edge - from) * (rank - below) / count);
             }
             below += count;
             from = edge;
         }
-        (self.count() > 0).then_some(from)
+        (self.count() > 0.0).then_some(from)
     }
 
     /// Between which edges it lies. An edge bounds it where the share beyond the edge is certain to be
@@ -123,7 +129,7 @@ pub(super) fn judge(slices: &[Delays], error: f64) -> Figures {
     let late: Vec<Rate> = slices.iter().map(Delays::late).collect();
     Figures {
         estimate: seen.p95(),
-        interval: (seen.count() > 0).then(|| seen.interval()),
+        interval: (seen.count() > 0.0).then(|| seen.interval()),
         limit: 1.0,
         ..rate::judge(&late, &RateRule { limit: TAIL, ..RateRule::FIVE_PERCENT }, error)
     }

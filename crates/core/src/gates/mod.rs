@@ -10,10 +10,12 @@ mod cost;
 mod evidence;
 mod judge;
 mod latency;
+mod observed;
 mod quality;
 mod ramp;
 mod rate;
 mod split;
+mod tally;
 mod verdict;
 mod waiver;
 
@@ -22,9 +24,11 @@ pub use self::{
     evidence::{BudgetDays, Evidence, Ratings, Slice, Users},
     judge::{Report, Rules, judge},
     latency::{Class, Delays, EDGES},
+    observed::Observed,
     quality::Stars,
     ramp::{Least, Mode, Move, PERIOD, Phase, Ramp, Why},
     rate::{Rate, RateRule},
+    tally::Tally,
     verdict::{Figures, Finding, Gate, Interval, Verdict},
     waiver::{LONGEST, Waiver, WaiverError},
 };

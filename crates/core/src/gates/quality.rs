@@ -8,6 +8,7 @@ use super::{
     betting::{self, Sample, Side},
     verdict::{Figures, Interval, PASS_ERROR, Verdict},
 };
+use crate::rating::Rating;
 
 /// Ratings of 1 to 5, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,13 @@ impl AddAssign for Stars {
 }
 
 impl Stars {
+    /// One more.
+    pub fn add(&mut self, rating: Rating) {
+        if let Some(count) = self.0.get_mut(usize::from(rating.get() - 1)) {
+            *count = count.saturating_add(1);
+        }
+    }
+
     pub fn count(&self) -> u64 {
         self.0.iter().sum()
     }

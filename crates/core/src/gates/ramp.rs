@@ -3,6 +3,8 @@
 //! Two percentages are in force, and the lower counts: ops write one, the rollout the other. A
 //! decision changes only the second, so that no race raises what ops cut.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +81,18 @@ pub enum Mode {
     #[default]
     Manual,
     Automatic,
+}
+
+impl FromStr for Mode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "manual" => Ok(Self::Manual),
+            "automatic" => Ok(Self::Automatic),
+            _ => Err(()),
+        }
+    }
 }
 
 /// Where the ramp stands.

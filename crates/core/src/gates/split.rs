@@ -21,7 +21,7 @@ pub(super) fn judge(users: &Users) -> Option<Figures> {
     }
     let expected = f64::from(users.percent.basis_points()) / 10_000.0;
     let count = users.gemini.saturating_add(users.legacy);
-    let seen = Rate { count, hits: users.gemini };
+    let seen = Rate::of(count, users.gemini);
     let broken = [Side::Above, Side::Below]
         .into_iter()
         .any(|side| betting::money(&seen, side, expected, 1.0) >= betting::price(ERROR / 2.0));

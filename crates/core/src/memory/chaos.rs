@@ -23,6 +23,7 @@ pub enum Call {
     RenderDue,
     RenderRate,
     RenderErase,
+    RenderObserve,
     BatchAppend,
     BatchGet,
     BatchCount,

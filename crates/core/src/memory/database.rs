@@ -15,9 +15,13 @@ use super::{
 use crate::{
     batch::{Batch, BatchPolicy, BatchStatus, plan_append},
     catalogue::BatchKey,
+    gates::{Observed, Tally},
     ids::{BatchId, RenderId, UserId},
     messages::RenderOrder,
-    ports::{Batches, HourlyLimit, Inserted, PortError, Random, Ratings, Renders},
+    ports::{
+        Batches, HourlyLimit, Inserted, MOST_OBSERVED, Observations, PortError, Random, Ratings,
+        Renders,
+    },
     rating::Rating,
     render::Render,
 };
@@ -36,6 +40,8 @@ struct Tables {
     by_key: BTreeMap<(UserId, String), RenderId>,
     by_user: BTreeMap<UserId, BTreeSet<RenderId>>,
     ratings: BTreeMap<RenderId, Rating>,
+    /// What the gates saw of renders that were archived.
+    observed: BTreeMap<RenderId, Observed>,
     batches: Table<Batch>,
     /// At most one batch of a key is open.
     open: BTreeMap<BatchKey, BatchId>,
@@ -65,9 +71,11 @@ impl MemoryDatabase {
     /// simulations stay flat.
     pub fn archive(&self, before: DateTime<Utc>) -> (Vec<Render>, Vec<Batch>) {
         let mut tables = lock(&self.tables);
-        let renders = tables.take_out(|render| {
+        let long_over = |render: &Render| {
             is_over(render) && render.status.ended_at().is_some_and(|at| at < before)
-        });
+        };
+        tables.remember(long_over);
+        let renders = tables.take_out(long_over);
         let batches = tables.batches.archive(|batch| match batch.status {
             BatchStatus::Completed { at } | BatchStatus::Failed { at } => at < before,
             _ => false,
@@ -158,6 +166,25 @@ impl Ratings for MemoryDatabase {
                 let mut tables = lock(&self.tables);
                 let known = tables.renders.get(render).is_some();
                 Ok(known.then(|| *tables.ratings.entry(render.clone()).or_insert(rating)))
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Observations for MemoryDatabase {
+    async fn observe(&self, since: DateTime<Utc>, mut tally: Tally) -> Result<Tally, PortError> {
+        self.chaos
+            .call(Call::RenderObserve, move |_| {
+                let tables = lock(&self.tables);
+                let rating = |id| tables.ratings.get(id).copied();
+                let live = tables.renders.all().rev();
+                let live = live.filter_map(|render| Observed::of(render, rating(&render.id)));
+                let over = tables.observed.values().rev().cloned();
+                // Those that are over are older, as far as matters.
+                let all = live.chain(over).filter(|seen| seen.accepted_at >= since);
+                all.take(MOST_OBSERVED).for_each(|seen| tally.add(&seen));
+                Ok(tally)
             })
             .await
     }
@@ -281,6 +308,15 @@ impl Tables {
         let ids = self.by_user.get(user).filter(|ids| ids.len() > back)?;
         let first = ids.iter().rev().nth(back).and_then(|id| self.renders.get(id))?;
         (first.accepted_at > limit.since).then_some(first.accepted_at + hour)
+    }
+
+    fn remember(&mut self, which: impl Fn(&Render) -> bool) {
+        for render in self.renders.all().filter(|render| which(render)) {
+            let rating = self.ratings.get(&render.id).copied();
+            if let Some(seen) = Observed::of(render, rating) {
+                self.observed.insert(render.id.clone(), seen);
+            }
+        }
     }
 
     fn forget_user(&mut self, render: &Render) {

@@ -58,7 +58,7 @@ impl<R: Row> Table<R> {
         self.rows.get(id)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &R> {
+    pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &R> {
         self.rows.values()
     }
 

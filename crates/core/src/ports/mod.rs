@@ -6,6 +6,7 @@ mod google;
 mod health;
 mod http;
 mod links;
+mod observations;
 mod ops;
 mod replicate;
 mod setup;
@@ -29,6 +30,7 @@ pub use self::{
     health::ProviderHealth,
     http::{Body, HttpTransport, TransportError},
     links::{Links, UploadLink},
+    observations::{MOST_OBSERVED, Observations},
     ops::{Audit, Ratings},
     replicate::{Prediction, PredictionPhase, Predictions},
     setup::{KnobStore, Knobs, Schema},
@@ -68,6 +70,11 @@ pub enum PortError {
 #[async_trait]
 pub trait SettingsSource: Send + Sync + fmt::Debug {
     async fn settings(&self) -> Settings;
+    /// The knobs past the cache, for whoever decides by them what they are to be; an error where they
+    /// cannot be read.
+    async fn fresh(&self) -> Result<Settings, PortError> {
+        Ok(self.settings().await)
+    }
 }
 
 /// Secrets by name; `fresh` reads past the cache, once a key was refused.

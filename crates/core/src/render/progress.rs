@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{FailureCode, Interim, Owed, Render, RenderStatus};
+use super::{FailureCode, Interim, Owed, Render, RenderStatus, own_step};
 use crate::{
     catalogue::Catalogue,
     chain::{Step, next_step, steps_after},
@@ -126,6 +126,9 @@ impl Render {
         if small && self.interim.is_some() {
             // One is being enlarged already.
             return false;
+        }
+        if let Some(course) = self.course.as_mut().filter(|_| !enlarged) {
+            course.drawn_by = attempt.step();
         }
         if small && rules.available.contains(&Step::Upscale) {
             self.interim = Some(made);
@@ -253,6 +256,12 @@ impl Render {
         let unfunded = matches!(class, FailClass::Unfunded | FailClass::Deferred);
         let instead = self.instead(class, now, rules);
         self.google_failed |= self.step == Step::Gemini && was_asked(class) && instead.is_none();
+        let own = self.step == own_step(self.assigned);
+        if let Some(course) =
+            self.course.as_mut().filter(|_| unfunded && own && !self.google_failed)
+        {
+            course.unfunded = true;
+        }
         let code =
             if unfunded { FailureCode::BudgetExhausted } else { FailureCode::ProviderUnavailable };
         let granted = self.granted.clone();

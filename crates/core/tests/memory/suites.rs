@@ -32,6 +32,12 @@ async fn ratings() {
 }
 
 #[tokio::test]
+async fn observations() {
+    let database = MemoryDatabase::new(chaos());
+    contract::observations::suite(&database, &database, &database).await;
+}
+
+#[tokio::test]
 async fn audit() {
     contract::ops::audit(&MemoryAudit::new(chaos())).await;
 }

@@ -221,9 +221,9 @@ async fn put(
                 owes_send = EXCLUDED.owes_send, due_at = EXCLUDED.due_at
         )
         UPDATE renders r SET version = r.version + 1, status = g.status, to_join = g.to_join,
-            open_attempts = g.open_attempts, owed = g.owed, due_at = g.due_at
+            open_attempts = g.open_attempts, owed = g.owed, due_at = g.due_at, course = g.course
         FROM json_to_recordset($4::text::json) AS g(id text, status text, to_join boolean,
-            open_attempts text[], owed jsonb, due_at timestamptz)
+            open_attempts text[], owed jsonb, due_at timestamptz, course jsonb)
         WHERE r.id = g.id",
         as_text(&batches)?,
         &ids,

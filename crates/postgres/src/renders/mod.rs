@@ -29,7 +29,8 @@ macro_rules! select {
             RenderRow,
             r#"SELECT id, version, user_id, idempotency_key, fingerprint, request AS "request: Raw",
                 bucket, assigned, accepted_at, deadline_at, give_up_at, served, lane, entry, status,
-                step, n, run_until, to_join, google_failed, interim AS "interim: Raw", granted,
+                step, n, run_until, to_join, google_failed,
+                course AS "course: Raw", interim AS "interim: Raw", granted,
                 rescue AS "rescue: Raw", grounds AS "grounds: Raw", open_attempts, owed AS "owed: Raw", due_at, costs AS "costs: Raw",
                 picture AS "picture: Raw", fidelity, size, failure_code, ended_at
             FROM renders "# + $tail
@@ -164,11 +165,11 @@ async fn insert(
         inserted AS (
             INSERT INTO renders (id, version, user_id, idempotency_key, fingerprint, request,
                 bucket, assigned, accepted_at, deadline_at, give_up_at, served, lane, entry, status,
-                step, n, run_until, to_join, google_failed, interim, granted, rescue, grounds, open_attempts,
+                step, n, run_until, to_join, google_failed, course, interim, granted, rescue, grounds, open_attempts,
                 owed, due_at, costs, picture, fidelity, size, failure_code, ended_at)
             SELECT id, version, user_id, idempotency_key, fingerprint, request,
                 bucket, assigned, accepted_at, deadline_at, give_up_at, served, lane, entry, status,
-                step, n, run_until, to_join, google_failed, interim, granted, rescue, grounds, open_attempts,
+                step, n, run_until, to_join, google_failed, course, interim, granted, rescue, grounds, open_attempts,
                 owed, due_at, costs, picture, fidelity, size, failure_code, ended_at
             FROM jsonb_populate_record(NULL::renders, $1)
             WHERE NOT EXISTS (SELECT FROM existing) AND EXISTS (SELECT FROM within_limit)
@@ -235,6 +236,7 @@ async fn update(
         UPDATE renders r SET version = r.version + 1,
             served = g.served, lane = g.lane, entry = g.entry, status = g.status, step = g.step,
             n = g.n, run_until = g.run_until, to_join = g.to_join, google_failed = g.google_failed,
+            course = g.course,
             interim = g.interim, granted = g.granted, rescue = g.rescue,
             open_attempts = g.open_attempts, owed = g.owed, due_at = g.due_at, costs = g.costs, picture = g.picture,
             fidelity = g.fidelity, size = g.size, failure_code = g.failure_code,

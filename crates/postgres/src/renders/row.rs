@@ -12,7 +12,7 @@ use tryon_core::{
     lane::Lane,
     money::Micros,
     picture::PictureRef,
-    render::{FailureCode, Grounds, Interim, Owed, Render, RenderStatus, Rescue},
+    render::{Course, FailureCode, Grounds, Interim, Owed, Render, RenderStatus, Rescue},
     request::RenderRequest,
     routing::{Bucket, Route},
 };
@@ -44,6 +44,7 @@ pub(crate) struct RenderRow {
     pub(super) run_until: DateTime<Utc>,
     pub(super) to_join: bool,
     pub(super) google_failed: bool,
+    pub(super) course: Option<Raw>,
     pub(super) interim: Option<Raw>,
     pub(super) granted: Option<String>,
     pub(super) rescue: Option<Raw>,
@@ -90,6 +91,7 @@ impl TryFrom<RenderRow> for Render {
             to_join: row.to_join,
             open_attempts: row.open_attempts.into_iter().map(AttemptId::new).collect(),
             google_failed: row.google_failed,
+            course: row.course.as_ref().map(|course| of.json("course", course)).transpose()?,
             granted: row.granted.map(AttemptId::new),
             rescue: row.rescue.as_ref().map(|rescue| of.json("rescue", rescue)).transpose()?,
             grounds: row.grounds.as_ref().map(|grounds| of.json("grounds", grounds)).transpose()?,
@@ -163,6 +165,7 @@ pub(crate) struct Columns<'a> {
     run_until: DateTime<Utc>,
     to_join: bool,
     google_failed: bool,
+    course: Option<&'a Course>,
     interim: Option<&'a Interim>,
     granted: Option<&'a AttemptId>,
     rescue: Option<&'a Rescue>,
@@ -211,6 +214,7 @@ impl<'a> From<&'a Render> for Columns<'a> {
             run_until: stored_time(render.run_until),
             to_join: render.to_join,
             google_failed: render.google_failed,
+            course: render.course.as_ref(),
             interim: render.interim.as_ref(),
             granted: render.granted.as_ref(),
             rescue: render.rescue.as_ref(),
@@ -237,6 +241,7 @@ pub(crate) struct Joined<'a> {
     open_attempts: &'a BTreeSet<AttemptId>,
     owed: &'a BTreeSet<Owed>,
     due_at: Option<DateTime<Utc>>,
+    course: Option<&'a Course>,
 }
 
 impl<'a> From<&'a Render> for Joined<'a> {
@@ -248,6 +253,7 @@ impl<'a> From<&'a Render> for Joined<'a> {
             open_attempts: &render.open_attempts,
             owed: &render.owed,
             due_at: render.due_at.map(stored_time),
+            course: render.course.as_ref(),
         }
     }
 }

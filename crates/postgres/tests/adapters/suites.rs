@@ -26,6 +26,13 @@ async fn ratings() {
 
 #[tokio::test]
 #[ignore = "needs Postgres: tests/with-services"]
+async fn observations() {
+    let database = Home::new("observations").await.client();
+    contract::observations::suite(&database, &database, &database).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: tests/with-services"]
 async fn audit() {
     contract::ops::audit(&Home::new("audit").await.turns(5)).await;
 }

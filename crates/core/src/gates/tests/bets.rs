@@ -24,7 +24,7 @@ fn expected(n: u32, p: f64, money: impl Fn(&[bool]) -> f64) -> f64 {
 
 fn rate(fails: &[bool]) -> Rate {
     let hits = fails.iter().filter(|fails| **fails).count();
-    Rate { count: fails.len() as u64, hits: hits as u64 }
+    Rate::of(fails.len() as u64, hits as u64)
 }
 
 fn near(value: f64, wanted: f64) -> bool {
@@ -50,7 +50,7 @@ fn bets_that_begin_late_are_fair_together() {
 
 #[test]
 fn the_wager_is_the_ratio_of_likelihoods() {
-    let seen = Rate { count: 200, hits: 15 };
+    let seen = Rate::of(200, 15);
     let stake = (0.08 - 0.03) / 0.97;
     let ratio = 15.0 * (0.08_f64 / 0.03).ln() + 185.0 * (0.92_f64 / 0.97).ln();
     assert!(near(seen.money(Side::Above, 0.03, stake), ratio));
@@ -76,6 +76,26 @@ fn sums_give_no_more_than_the_costs_themselves() {
 }
 
 proptest! {
+    #[test]
+    fn parts_give_no_more_than_the_shares_themselves(
+        shares in prop::collection::vec((0..=20u64, 0..=20u64), 1..30),
+        claim in 0.01..0.2f64, stake in 0.01..0.95f64,
+    ) {
+        let mut rate = Rate::default();
+        let shares = shares.into_iter().map(|(hits, more)| (hits, (hits + more).max(1)));
+        let shares: Vec<(u64, u64)> = shares.collect();
+        shares.iter().for_each(|(hits, images)| rate.add(*hits, *images));
+        for side in [Side::Above, Side::Below] {
+            let of = |share: f64| (stake * betting::win(share, (0.0, 1.0), side, claim)).ln_1p();
+            let truth: f64 = shares.iter().map(|(hits, images)| of(*hits as f64 / *images as f64)).sum();
+            let money = rate.money(side, claim, stake);
+            prop_assert!(money <= truth + 1e-9, "{:?}: {} of {}", side, money, truth);
+            // What is all or none is counted exactly.
+            let whole = Rate { mixed: 0.0, ..rate };
+            prop_assert!(whole.money(side, claim, stake) <= money);
+        }
+    }
+
     #[test]
     fn a_claim_on_the_right_side_never_wins(p in 0.0..0.05f64, claim in 0.05..0.5f64) {
         let above = |fails: &[bool]| betting::money(&rate(fails), Side::Above, claim, 1.0);

@@ -6,6 +6,7 @@ use crate::contract::fixtures::start;
 
 mod bets;
 mod ramp;
+mod tally;
 mod verdicts;
 
 /// `images` good images in slices of `each`: few failures, quick, cheap.
@@ -14,7 +15,7 @@ pub(super) fn good_slices(images: u64, each: u64) -> Vec<Slice> {
 }
 
 pub(super) fn slice(count: u64, failed: u64, late: u64, micros: u64) -> Slice {
-    let mut slice = Slice { failures: Rate { count, hits: failed }, ..Slice::default() };
+    let mut slice = Slice { images: count, failures: Rate::of(count, failed), ..Slice::default() };
     for n in 0..count {
         slice.delays[0].add(if n < late { 1.1 } else { 0.35 });
         slice.costs.add(crate::money::Micros::new(micros), n >= failed);

@@ -53,7 +53,7 @@ fn each_fault_fails_its_own_gate() {
 #[test]
 fn failures_pass_by_their_upper_bound_and_tell_how_many_more_they_need() {
     let at = |count, hits| {
-        let slices = vec![Slice { failures: Rate { count, hits }, ..Slice::default() }];
+        let slices = vec![Slice { failures: Rate::of(count, hits), ..Slice::default() }];
         finding(&ask(&with(slices)), Gate::Failures)
     };
     let passed = at(500, 10);
@@ -70,6 +70,25 @@ fn failures_pass_by_their_upper_bound_and_tell_how_many_more_they_need() {
     // Above the limit more of the same does not help.
     let hopeless = at(200, 11);
     assert_eq!((hopeless.figures.verdict, hopeless.figures.needed), (Verdict::Inconclusive, None));
+}
+
+#[test]
+fn a_lost_batch_is_one_observation() {
+    // Two of a hundred batches of 20 are lost.
+    let batches = |lost: u64| {
+        let mut slice = Slice::default();
+        for batch in 0..100 {
+            slice.images += 20;
+            slice.failures.add(if batch < lost { 20 } else { 0 }, 20);
+        }
+        finding(&ask(&with(vec![slice])), Gate::Failures).figures
+    };
+    let two = batches(2);
+    assert_eq!((two.verdict, two.count, two.estimate), (Verdict::Inconclusive, 100, Some(0.02)));
+    let alone = vec![Slice { failures: Rate::of(2_000, 100), ..Slice::default() }];
+    assert_eq!(verdict(&with(alone), Gate::Failures), Verdict::Fail);
+    assert_eq!(batches(0).verdict, Verdict::Pass);
+    assert_eq!(batches(15).verdict, Verdict::Fail);
 }
 
 #[test]
@@ -113,9 +132,9 @@ fn a_percentile_lies_where_five_of_a_hundred_lie_beyond() {
     let mut delays = Delays::default();
     (0..100).for_each(|n| delays.add(f64::from(n) / 100.0));
     assert!((delays.p95().unwrap() - 0.95).abs() < 1e-9);
-    assert_eq!(delays.late().hits, 0);
+    assert_eq!(delays.late(), Rate::of(100, 0));
     delays.add(1.0);
-    assert_eq!(delays.late().hits, 1, "60 s are not less than 60 s");
+    assert_eq!(delays.late(), Rate::of(101, 1), "60 s are not less than 60 s");
 }
 
 #[test]
@@ -173,7 +192,7 @@ fn a_report_fits_a_parameter_and_reads_back() {
 
 fn slices() -> impl Strategy<Value = Vec<Rate>> {
     let slice = (0..200u64).prop_flat_map(|count| (Just(count), 0..=count / 4));
-    prop::collection::vec(slice.prop_map(|(count, hits)| Rate { count, hits }), 1..12)
+    prop::collection::vec(slice.prop_map(|(count, hits)| Rate::of(count, hits)), 1..12)
 }
 
 /// Quicker to judge.
@@ -201,20 +220,19 @@ proptest! {
     fn more_failures_never_make_it_better(
         rates in slices(), place: prop::sample::Index, more in 1..20u64, turned: bool,
     ) {
-        prop_assume!(rates.iter().any(|rate| rate.count > 0));
+        prop_assume!(rates.iter().any(|rate| rate.count > 0.0));
         let mut worse = rates.clone();
         let rate = &mut worse[place.index(rates.len())];
         if turned {
-            rate.hits = rate.count.min(rate.hits + more);
+            rate.hits = rate.count.min(rate.hits + more as f64);
         } else {
-            rate.count += more;
-            rate.hits += more;
+            *rate += Rate::of(more, more);
         }
         let failures = |rates| verdict(&of_failures(rates), Gate::Failures);
         let delays = |rates| verdict(&of_delays(rates), Gate::Latency);
         prop_assert!(failures(&worse) >= failures(&rates));
         // A class comes to count with its hundredth image.
-        let enough = |rates: &[Rate]| rates.iter().map(|rate| rate.count).sum::<u64>() >= 100;
+        let enough = |rates: &[Rate]| rates.iter().map(|rate| rate.count).sum::<f64>() >= 100.0;
         if enough(&rates) {
             prop_assert!(delays(&worse) >= delays(&rates));
         }

@@ -15,7 +15,7 @@ use crate::{
     lane::{self, Lane, LaneChoice, LaneError, Wish},
     metrics::{RENDERS_ACCEPTED, RENDERS_DIVERTED, REQUESTS_LIMITED, REQUESTS_REPEATED},
     ports::{HourlyLimit, Inserted, PortError},
-    render::{ChainRules, Render, RenderStatus},
+    render::{ChainRules, Course, Render, RenderStatus, own_step},
     request::{FieldError, MAX_MESSAGE_BYTES, RenderRequest},
     routing::{Assignment, Route, assign},
     settings::Settings,
@@ -239,6 +239,11 @@ impl Router {
         let grounds = self.grounds(&arrival);
         let (served, step) = self.entrance(&arrival, &grounds)?;
         self.check_step(step, lane, entry, &request)?;
+        let own = own_step(assignment.route);
+        // Kept from it by its health, a render was not kept from it by money.
+        let unfunded = step != own
+            && rules.available.contains(&own)
+            && (well || assignment.route == Route::Legacy);
         let after = |seconds: u32| now + TimeDelta::seconds(seconds.into());
         let mut render = Render {
             id: draft.id,
@@ -263,6 +268,7 @@ impl Router {
             to_join: false,
             open_attempts: BTreeSet::new(),
             google_failed: false,
+            course: Some(Course { unfunded, ..Course::new(lane) }),
             interim: None,
             granted: None,
             rescue: None,
