@@ -24,6 +24,7 @@ mod models;
 mod neighbours;
 mod numbers;
 mod outages;
+mod ramp;
 mod rescue;
 mod scenarios;
 mod storm;

@@ -5,8 +5,16 @@ use std::collections::BTreeSet;
 use tryon_core::{budget::Account, catalogue::Catalogue, lane::Lane, metrics::TABLE};
 use yaml_serde::Value;
 
-const FUNCTIONS: [&str; 7] =
-    ["router", "accumulator", "imagen", "replicate", "distributor", "reconciler", "migrate"];
+const FUNCTIONS: [&str; 8] = [
+    "router",
+    "accumulator",
+    "imagen",
+    "replicate",
+    "distributor",
+    "reconciler",
+    "rollout",
+    "migrate",
+];
 
 /// The numbers that somebody is woken for.
 const WATCHED: [&str; 10] = [

@@ -178,6 +178,16 @@ impl SettingsSource for ParameterSettings {
         drop(turn);
         settings
     }
+
+    async fn fresh(&self) -> Result<Settings, PortError> {
+        let found = self.ask().await?;
+        let now = self.clock.now();
+        let mut known = self.known();
+        known.asked_at = now;
+        known.due_at = now + CACHE;
+        known.take(&found, &self.base);
+        Ok(known.settings.clone())
+    }
 }
 
 impl Known {

@@ -52,6 +52,10 @@ pub enum Act {
 }
 
 impl Act {
+    /// The kinds that the rollout goes by.
+    pub const STEERING: [&'static str; 6] =
+        ["traffic_set", "ceiling_set", "waived", "rolled_back", "ready", "raised"];
+
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::TrafficSet { .. } => "traffic_set",

@@ -171,6 +171,12 @@ table! {
         "Messages in a queue, delayed ones and those being handled included.";
     DEAD_LETTERS: 1 = "dead_letters", Level, Count, ["queue"],
         "Messages that were put aside.";
+    ROLLOUT_MOVES: 1 = "rollout_moves", Count, Count, ["move"],
+        "Runs of the rollout, by what they came to: hold, ready, raise or back.";
+    TRAFFIC_IN_FORCE: 0 = "traffic_in_force", Level, Percent, [],
+        "The share of users on the Gemini route: the lower of the two knobs, nothing while the route is closed.";
+    GATE_VERDICT: 1 = "gate_verdict", Level, Count, ["gate"],
+        "What a gate says: 0 it passes, 1 inconclusive, 2 no data, 3 it fails.";
     OVERDUE: 1 = "overdue", Count, Count, ["kind"],
         "Rows the reconciler found overdue: renders, batches, attempts.";
 }

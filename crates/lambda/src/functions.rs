@@ -8,7 +8,7 @@ use serde_json::Value;
 use tryon_core::{
     messages::{PipelineEvent, ToAccumulator, ToImagen, ToReplicate, WireMessage},
     ports::{Queue, QueueName},
-    stages::{Consumer, Invocation, Reconciler, Router},
+    stages::{Consumer, Invocation, Reconciler, Rollout, Router},
 };
 
 use crate::{
@@ -93,6 +93,28 @@ impl Handler for ReconcilerHandler {
             schedule::handle(event, async || Ok(self.stage.run(&invocation).await?)).await?;
         let (renders, batches, attempts) = (found.renders, found.batches, found.attempts);
         tracing::info!(renders, batches, attempts, "looked after what was due");
+        Ok(Value::Null)
+    }
+}
+
+/// The rollout, woken by its schedule and by alarms.
+#[derive(Debug)]
+pub struct RolloutHandler {
+    stage: Arc<Rollout>,
+}
+
+impl RolloutHandler {
+    pub fn new(stage: Arc<Rollout>) -> Self {
+        Self { stage }
+    }
+}
+
+#[async_trait]
+impl Handler for RolloutHandler {
+    async fn call(&self, event: Value, invocation: Invocation) -> Result<Value, HandlerError> {
+        let work = async || Ok(self.stage.run(&invocation).await?);
+        let step = schedule::handle_alarm(event, work).await?;
+        tracing::info!(?step, "asked the gates");
         Ok(Value::Null)
     }
 }

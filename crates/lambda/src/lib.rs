@@ -20,7 +20,7 @@ pub use self::{
     custom_resource::MigrateHandler,
     functions::{
         AccumulatorHandler, DistributorHandler, ImagenHandler, ReconcilerHandler, ReplicateHandler,
-        RouterHandler, SqsHandler,
+        RolloutHandler, RouterHandler, SqsHandler,
     },
     handler::{Handler, HandlerError},
 };

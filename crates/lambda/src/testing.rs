@@ -5,19 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 use tryon_core::{
+    catalogue::Catalogue,
     chain::Step,
     contract::fixtures::{canned_jpeg, live_catalogue, rules, start},
+    gates::{Mode, Rules},
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth, MemoryLinks,
-        MemoryObjects, MemoryQueues, MemorySettings, Rule, SeededRandom, TokioClock,
+        Chaos, MemoryAttempts, MemoryAudit, MemoryBoard, MemoryBus, MemoryDatabase, MemoryHealth,
+        MemoryLinks, MemoryObjects, MemoryQueues, MemorySettings, Rule, SeededRandom, TokioClock,
     },
     picture::Mime,
     ports::{Clock, Objects},
     render::ChainRules,
     routing::Percent,
     settings::Settings,
-    stages::{Courier, LiveCatalogue, Pulse, Reconciler, Report, Router, RouterConfig},
+    stages::{Courier, LiveCatalogue, Pulse, Reconciler, Report, Rollout, Router, RouterConfig},
 };
 
 /// An event of the repository's `events/`.
@@ -118,6 +120,24 @@ impl House {
     fn catalogue(&self) -> Arc<LiveCatalogue> {
         let clock: Arc<dyn Clock> = self.clock.clone();
         live_catalogue(&clock)
+    }
+
+    pub(crate) fn rollout(&self) -> Arc<Rollout> {
+        let rules_of_bus = Rule::of_the_house();
+        let (clock, chaos, queues) = (self.clock.clone(), self.chaos.clone(), self.queues.clone());
+        Arc::new(Rollout {
+            observations: self.database.clone(),
+            audit: Arc::new(MemoryAudit::new(self.chaos.clone())),
+            ledger: Arc::new(MemoryAttempts::new(self.chaos.clone())),
+            settings: self.settings.clone(),
+            knobs: self.settings.clone(),
+            board: Arc::new(MemoryBoard::default()),
+            bus: Arc::new(MemoryBus::new(clock, chaos, queues, rules_of_bus)),
+            clock: self.clock.clone(),
+            catalogue: Arc::new(Catalogue::built_in().unwrap()),
+            mode: Mode::Manual,
+            rules: Rules::default(),
+        })
     }
 
     fn report(&self) -> Report {

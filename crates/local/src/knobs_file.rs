@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 use tryon_core::{
-    ports::{Clock, SettingsSource},
-    settings::{KNOBS, Settings},
+    ports::{Clock, Knobs, PortError, SettingsSource},
+    settings::{BadKnob, KNOBS, Settings},
 };
 
 /// Knobs that follow a file: read again when they are older than the cache time, by one caller while
@@ -74,7 +74,7 @@ impl FileSettings {
 impl SettingsSource for FileSettings {
     async fn settings(&self) -> Settings {
         let mut state = self.state.lock().await;
-        if self.clock.now() - state.read_at >= self.cache {
+        if self.clock.now().signed_duration_since(state.read_at) >= self.cache {
             let text = tokio::fs::read_to_string(&self.path).await;
             let read = text.map_err(|error| unreadable(&error)).and_then(|text| Reading::of(&text));
             for fault in state.take(read) {
@@ -83,6 +83,22 @@ impl SettingsSource for FileSettings {
             state.read_at = self.clock.now();
         }
         state.settings.clone()
+    }
+}
+
+/// Whoever turns a knob writes it into the file, where the next read finds it.
+#[async_trait]
+impl Knobs for FileSettings {
+    async fn turn(&self, name: &str, text: &str) -> Result<(), PortError> {
+        let bad = |bad: BadKnob| PortError::Broken(bad.to_string());
+        Settings::default().set(name, text).map_err(bad)?;
+        let mut state = self.state.lock().await;
+        let lost = |error: std::io::Error| PortError::Unavailable(unreadable(&error));
+        let before = tokio::fs::read_to_string(&self.path).await.map_err(lost)?;
+        let after = text::with(&before, name, text);
+        tokio::fs::write(&self.path, after).await.map_err(lost)?;
+        state.read_at = DateTime::<Utc>::MIN_UTC;
+        Ok(())
     }
 }
 

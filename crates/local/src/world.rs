@@ -14,12 +14,13 @@ use anyhow::Result;
 use tryon_core::{
     catalogue::Catalogue,
     chain::Step,
+    gates::Mode,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryCatalogue, MemoryDatabase,
-        MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySettings,
+        Chaos, MemoryAttempts, MemoryAudit, MemoryBoard, MemoryBus, MemoryCatalogue,
+        MemoryDatabase, MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySettings,
     },
     money::Micros,
-    ports::{Clock, QueueName, SettingsSource},
+    ports::{Clock, Knobs, QueueName, SettingsSource},
     settings::Settings,
 };
 use tryon_lambda::Handler;
@@ -36,6 +37,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(50);
 const VISIBILITY_MARGIN: Duration = Duration::from_secs(20);
 const FIFO_VISIBILITY: Duration = Duration::from_secs(300);
 const RECONCILE_EVERY: Duration = Duration::from_secs(60);
+const ROLLOUT_EVERY: Duration = Duration::from_secs(300);
 /// Where signed addresses lead in a world without a network.
 pub const PICTURES_URL: &str = "https://pictures.local";
 const BATCH_SIZE: usize = 10;
@@ -50,6 +52,12 @@ pub struct WorldConfig {
     pub settings: Settings,
     /// Where the functions read their knobs, where that is not [`World::settings`].
     pub knobs: Option<Arc<dyn SettingsSource>>,
+    /// Where the rollout turns the ceiling, where that is not [`World::settings`].
+    pub turns: Option<Arc<dyn Knobs>>,
+    /// Who takes the next step of the ramp.
+    pub rollout: Mode,
+    /// How often the rollout looks.
+    pub rollout_every: Duration,
     pub sandbox: SandboxConfig,
     /// How Google is reached.
     pub google: Google,
@@ -82,6 +90,7 @@ pub struct Functions {
     pub replicate: Arc<dyn Handler>,
     pub distributor: Arc<dyn Handler>,
     pub reconciler: Arc<dyn Handler>,
+    pub rollout: Arc<dyn Handler>,
 }
 
 /// The system: its ports, and the functions on top of them.
@@ -90,6 +99,7 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     pub chaos: Arc<Chaos>,
     pub database: Arc<MemoryDatabase>,
+    pub audit: Arc<MemoryAudit>,
     pub attempts: Arc<MemoryAttempts>,
     pub queues: Arc<MemoryQueues>,
     pub bus: Arc<MemoryBus>,
@@ -104,6 +114,7 @@ pub struct World {
     /// Where another may take its place.
     pub bucket_catalogue: Arc<MemoryCatalogue>,
     pub functions: Functions,
+    rollout_every: Duration,
 }
 
 impl Default for WorldConfig {
@@ -113,6 +124,9 @@ impl Default for WorldConfig {
             seed: 0,
             settings: Settings::default(),
             knobs: None,
+            turns: None,
+            rollout: Mode::Manual,
+            rollout_every: ROLLOUT_EVERY,
             sandbox: SandboxConfig::default(),
             google: Google::default(),
             replicate: None,
@@ -139,6 +153,7 @@ impl World {
             replicate: wrap(functions.replicate),
             distributor: wrap(functions.distributor),
             reconciler: wrap(functions.reconciler),
+            rollout: wrap(functions.rollout),
         };
     }
 
@@ -184,11 +199,18 @@ impl World {
                 mapping(QueueName::Replicate, &functions.replicate, TIMEOUT),
                 distributor,
             ],
-            schedules: vec![Schedule {
-                handler: functions.reconciler.clone(),
-                every: RECONCILE_EVERY,
-                timeout: TIMEOUT,
-            }],
+            schedules: vec![
+                Schedule {
+                    handler: functions.reconciler.clone(),
+                    every: RECONCILE_EVERY,
+                    timeout: TIMEOUT,
+                },
+                Schedule {
+                    handler: functions.rollout.clone(),
+                    every: self.rollout_every,
+                    timeout: TIMEOUT,
+                },
+            ],
         }
     }
 }

@@ -116,4 +116,29 @@ impl Audit for Database {
         })
         .await
     }
+
+    async fn acts(
+        &self,
+        kinds: &[&str],
+        since: DateTime<Utc>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, PortError> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            let rows = sqlx::query_as!(
+                AuditRow,
+                r#"SELECT id, at, actor, act AS "act: Raw", reason, evidence AS "evidence: Raw"
+                FROM ops_audit WHERE at >= $1 AND act ->> 'kind' = ANY($2)
+                ORDER BY at DESC, id DESC LIMIT $3"#,
+                since,
+                &kinds,
+                stored_count(most)
+            );
+            let rows = rows.fetch_all(&mut *lease).await?;
+            lease.end();
+            Ok(legible(rows))
+        })
+        .await
+    }
 }

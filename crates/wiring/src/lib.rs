@@ -8,7 +8,7 @@ mod house;
 mod safe;
 
 pub use self::functions::{
-    accumulator, distributor, imagen, migrate, reconciler, replicate, router,
+    accumulator, distributor, imagen, migrate, reconciler, replicate, rollout, router,
 };
 
 /// Why a function cannot start. No secret is in it.

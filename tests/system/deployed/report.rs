@@ -74,7 +74,7 @@ impl Stack {
             }
         }
         for function in
-            ["router", "accumulator", "imagen", "replicate", "distributor", "reconciler"]
+            ["router", "accumulator", "imagen", "replicate", "distributor", "reconciler", "rollout"]
         {
             for word in ["ERROR", "WARN"] {
                 for line in self.logged(function, word).await {

@@ -72,6 +72,11 @@ pub async fn audit(audit: &dyn Audit) {
     assert_eq!(recent(start(), 3).await, entries[..3]);
     assert_eq!(recent(start() + TimeDelta::minutes(2), 9).await, entries[..4]);
     assert_eq!(recent(start() + TimeDelta::minutes(4), 9).await, []);
+    let kinds = ["ready", "forgotten"];
+    let acts = audit.acts(&kinds, start(), 9).await.unwrap();
+    assert_eq!(acts, [entries[1].clone(), entries[4].clone()]);
+    assert_eq!(audit.acts(&kinds, start(), 1).await.unwrap(), acts[..1]);
+    assert_eq!(audit.acts(&[], start(), 9).await, Ok(vec![]));
     let raced = entry("raced", 9, Act::Redriven);
     let racing = join_all((0..5).map(|_| audit.record(&raced))).await;
     assert_eq!(racing.into_iter().filter(|new| *new == Ok(true)).count(), 1);

@@ -28,6 +28,24 @@ impl MemoryAudit {
     pub fn new(chaos: Arc<Chaos>) -> Self {
         Self { chaos, entries: Mutex::default() }
     }
+
+    async fn read(
+        &self,
+        since: DateTime<Utc>,
+        most: usize,
+        wanted: impl Fn(&AuditEntry) -> bool + Send + Sync,
+    ) -> Result<Vec<AuditEntry>, PortError> {
+        self.chaos
+            .call(Call::AuditRead, |_| {
+                let entries = lock(&self.entries);
+                let recent = entries.values().filter(|entry| entry.at >= since && wanted(entry));
+                let mut found: Vec<_> = recent.cloned().collect();
+                found.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+                found.truncate(most);
+                Ok(found)
+            })
+            .await
+    }
 }
 
 #[async_trait]
@@ -50,15 +68,15 @@ impl Audit for MemoryAudit {
         since: DateTime<Utc>,
         most: usize,
     ) -> Result<Vec<AuditEntry>, PortError> {
-        self.chaos
-            .call(Call::AuditRead, |_| {
-                let entries = lock(&self.entries);
-                let mut found: Vec<_> =
-                    entries.values().filter(|entry| entry.at >= since).cloned().collect();
-                found.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-                found.truncate(most);
-                Ok(found)
-            })
-            .await
+        self.read(since, most, |_| true).await
+    }
+
+    async fn acts(
+        &self,
+        kinds: &[&str],
+        since: DateTime<Utc>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, PortError> {
+        self.read(since, most, |entry| kinds.contains(&entry.act.kind())).await
     }
 }

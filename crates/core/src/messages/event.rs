@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::WireMessage;
 use crate::{
+    audit::{Act, AuditEntry},
     catalogue::Size,
     chain::Fidelity,
-    ids::{AttemptId, BatchId, JobName, RenderId, UserId},
+    gates::Gate,
+    ids::{AttemptId, AuditId, BatchId, JobName, RenderId, UserId},
     outcome::RenderOutcome,
     picture::PictureRef,
     render::FailureCode,
+    routing::Percent,
 };
 
 /// What the distributor is told (FIFO queue, one message group a shard).
@@ -155,6 +158,58 @@ impl RenderEnded {
             Self::Failed { .. } => "render.failed",
         }
     }
+}
+
+/// What the rollout did (source `rollout`), told at least once with the same `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum RolloutMoved {
+    #[serde(rename = "rollout.rolled_back")]
+    RolledBack {
+        id: AuditId,
+        at: DateTime<Utc>,
+        from: Percent,
+        to: Percent,
+        because: Gate,
+        reason: String,
+    },
+    #[serde(rename = "rollout.ready")]
+    Ready { id: AuditId, at: DateTime<Utc>, next: Percent, reason: String },
+    #[serde(rename = "rollout.raised")]
+    Raised { id: AuditId, at: DateTime<Utc>, from: Percent, to: Percent, reason: String },
+}
+
+impl RolloutMoved {
+    /// None where it is nothing that the rollout did.
+    pub fn of(entry: &AuditEntry) -> Option<Self> {
+        let (id, at, reason) = (entry.id.clone(), entry.at, entry.reason.clone());
+        match entry.act {
+            Act::RolledBack { from, to, because } => {
+                Some(Self::RolledBack { id, at, from, to, because, reason })
+            }
+            Act::Ready { next } => Some(Self::Ready { id, at, next: next.percent(), reason }),
+            Act::Raised { from, to } => Some(Self::Raised { id, at, from, to, reason }),
+            Act::TrafficSet { .. }
+            | Act::CeilingSet { .. }
+            | Act::Waived { .. }
+            | Act::Forgotten
+            | Act::Redriven => None,
+        }
+    }
+
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RolledBack { .. } => "rollout.rolled_back",
+            Self::Ready { .. } => "rollout.ready",
+            Self::Raised { .. } => "rollout.raised",
+        }
+    }
+}
+
+impl WireMessage for RolloutMoved {
+    const VERSION: u32 = 1;
+    const TYPES: &'static [&'static str] =
+        &["rollout.rolled_back", "rollout.ready", "rollout.raised"];
 }
 
 impl WireMessage for RenderEnded {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     decode::{DecodeError, WireMessage, decode, encode, is_newer},
-    event::{AttemptEvent, AttemptEventKind, PipelineEvent, RenderEnded},
+    event::{AttemptEvent, AttemptEventKind, PipelineEvent, RenderEnded, RolloutMoved},
 };
 use crate::{
     catalogue::BatchKey,

@@ -28,4 +28,11 @@ pub trait Audit: Send + Sync + fmt::Debug {
     /// newer release wrote are left out.
     async fn recent(&self, since: DateTime<Utc>, most: usize)
     -> Result<Vec<AuditEntry>, PortError>;
+    /// The same of these [kinds](crate::audit::Act::kind) alone.
+    async fn acts(
+        &self,
+        kinds: &[&str],
+        since: DateTime<Utc>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, PortError>;
 }

@@ -9,6 +9,8 @@ use super::PortError;
 pub enum StatusName {
     /// How the day's money stands.
     Budget,
+    /// What the rollout found.
+    Rollout,
 }
 
 impl StatusName {
@@ -16,6 +18,7 @@ impl StatusName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Budget => "budget-status",
+            Self::Rollout => "rollout-status",
         }
     }
 }

@@ -10,6 +10,7 @@ mod pulse;
 mod reconciler;
 mod replicate;
 mod report;
+mod rollout;
 mod router;
 mod setup;
 
@@ -29,6 +30,7 @@ pub use self::{
     reconciler::{Found, Reconciler},
     replicate::Replicate,
     report::Report,
+    rollout::{Rollout, RolloutReport},
     router::{
         AcceptError, Accepted, Breaker, Caller, Health, HealthCache, Model, NewRender, NewUpload,
         Page, PictureLink, Provider, RateError, Router, RouterConfig, Upload,

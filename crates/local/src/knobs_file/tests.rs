@@ -167,3 +167,18 @@ fn a_wrong_file_at_the_start_is_refused_with_the_fix() {
     let error = FileSettings::open(&nowhere, Duration::from_secs(1), clock).unwrap_err();
     assert!(error.to_string().contains("a folder that exists"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_knob_that_is_turned_stands_in_the_file() {
+    let folder = Folder::new("turned");
+    folder.write("# mine\ntraffic-percent = 7\ntraffic-ceiling=100 # high\n");
+    let (settings, _) = open(&folder).unwrap();
+    settings.turn("traffic-ceiling", "10").await.unwrap();
+    settings.turn("default-lane", "batch").await.unwrap();
+    assert_eq!(settings.settings().await.traffic_ceiling, percent("10"), "at once");
+    let text = fs::read_to_string(folder.file()).unwrap();
+    let expected = "# mine\ntraffic-percent = 7\ntraffic-ceiling = 10\ndefault-lane = \"batch\"\n";
+    assert_eq!(text, expected);
+    assert!(settings.turn("traffic-ceiling", "101").await.is_err());
+    assert_eq!(fs::read_to_string(folder.file()).unwrap(), expected);
+}

@@ -39,8 +39,23 @@ pub(super) fn local() -> String {
 fn entry(knob: &Knob) -> String {
     let Knob { name, bounds, default, effect, .. } = knob;
     let local = LOCAL.iter().find(|(of, _)| of == name);
-    let value = local.map_or(*default, |(_, value)| value);
-    let is_bare = value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok();
-    let value = if is_bare { value.to_owned() } else { format!("{value:?}") };
+    let value = written(local.map_or(*default, |(_, value)| value));
     format!("\n# {effect}\n# Takes {bounds}.\n{name} = {value}\n")
+}
+
+fn written(value: &str) -> String {
+    let is_bare = value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok();
+    if is_bare { value.to_owned() } else { format!("{value:?}") }
+}
+
+/// The file with one knob turned; what else is in it stays.
+pub(super) fn with(text: &str, name: &str, value: &str) -> String {
+    let sets = |line: &&str| line.split('=').next().is_some_and(|key| key.trim() == name);
+    let line = format!("{name} = {}", written(value));
+    let known = text.lines().any(|other| sets(&other));
+    let lines = text.lines().map(|other| if sets(&other) { &line } else { other });
+    let more = (!known).then_some(line.as_str());
+    let mut text: String = lines.chain(more).flat_map(|line| [line, "\n"]).collect();
+    text.truncate(text.trim_end_matches('\n').len());
+    text + "\n"
 }

@@ -55,9 +55,11 @@ async fn serve(args: &cli::Serve, interrupt: &Interrupt, out: &mut impl Write) -
         .with_context(|| format!("--knobs {}", args.knobs.display()))?;
     let now = clock.now().timestamp_nanos_opt().unwrap_or_default().unsigned_abs();
     let seed = args.seed.unwrap_or(now);
+    let knobs = Arc::new(knobs);
     let config = WorldConfig {
         seed,
-        knobs: Some(Arc::new(knobs)),
+        knobs: Some(knobs.clone()),
+        turns: Some(knobs),
         sandbox: sandbox(args, seed),
         pictures_url: format!("{address}{}", pictures::PATH),
         hourly_limit: args.hourly_limit,

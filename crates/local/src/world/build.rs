@@ -6,26 +6,28 @@ use anyhow::Result;
 use tryon_core::{
     catalogue::{Backend, Catalogue},
     chain::Step,
+    gates::{Mode, Rules},
     lane::LaneRules,
     memory::{
-        Chaos, MemoryAttempts, MemoryBoard, MemoryBus, MemoryCatalogue, MemoryDatabase,
-        MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySecrets, MemorySettings,
-        Rule, SeededRandom,
+        Chaos, MemoryAttempts, MemoryAudit, MemoryBoard, MemoryBus, MemoryCatalogue,
+        MemoryDatabase, MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySecrets,
+        MemorySettings, Rule, SeededRandom,
     },
     money::Micros,
     ports::{
-        Clock, HttpTransport, Links, OnlineProvider, Random, Secret, SecretName, SettingsSource,
+        Clock, HttpTransport, Knobs, Links, OnlineProvider, Random, Secret, SecretName,
+        SettingsSource,
     },
     render::ChainRules,
     settings::WhenBudgetExhausted,
     stages::{
         Accumulator, Buyer, Courier, Distributor, Imagen, LiveCatalogue, Pulse, Reconciler,
-        Replicate, Report, Router, RouterConfig,
+        Replicate, Report, Rollout, Router, RouterConfig,
     },
 };
 use tryon_lambda::{
     AccumulatorHandler, DistributorHandler, ImagenHandler, ReconcilerHandler, ReplicateHandler,
-    RouterHandler,
+    RolloutHandler, RouterHandler,
 };
 use tryon_providers::{
     google::{Connection, GeminiBatch, GeminiOnline, SelfCheck, VertexPredict},
@@ -65,6 +67,7 @@ impl World {
         let parts = Parts {
             bucket_catalogue: Arc::new(MemoryCatalogue::new(chaos.clone())),
             database: Arc::new(MemoryDatabase::new(chaos.clone())),
+            audit: Arc::new(MemoryAudit::new(chaos.clone())),
             attempts: Arc::new(MemoryAttempts::new(chaos.clone())),
             bus: Arc::new(if config.record_events { bus.recording() } else { bus }),
             objects: Arc::new(if config.weigh_results {
@@ -73,6 +76,8 @@ impl World {
                 objects
             }),
             settings: config.knobs.unwrap_or_else(|| settings.clone()),
+            turns: config.turns.unwrap_or_else(|| settings.clone()),
+            rollout: config.rollout,
             board: Arc::default(),
             health: Arc::new(MemoryHealth::new(chaos.clone())),
             random: Arc::new(SeededRandom::new(config.seed)),
@@ -102,6 +107,7 @@ impl World {
             clock: parts.clock,
             chaos: parts.chaos,
             database: parts.database,
+            audit: parts.audit,
             attempts: parts.attempts,
             queues: parts.queues,
             bus: parts.bus,
@@ -114,6 +120,7 @@ impl World {
             catalogue: parts.catalogue,
             bucket_catalogue: parts.bucket_catalogue,
             functions,
+            rollout_every: config.rollout_every,
         })
     }
 }
@@ -123,11 +130,14 @@ struct Parts {
     random: Arc<dyn Random>,
     chaos: Arc<Chaos>,
     database: Arc<MemoryDatabase>,
+    audit: Arc<MemoryAudit>,
     attempts: Arc<MemoryAttempts>,
     queues: Arc<MemoryQueues>,
     bus: Arc<MemoryBus>,
     objects: Arc<MemoryObjects>,
     settings: Arc<dyn SettingsSource>,
+    turns: Arc<dyn Knobs>,
+    rollout: Mode,
     board: Arc<MemoryBoard>,
     health: Arc<MemoryHealth>,
     sandbox: Sandbox,
@@ -162,6 +172,7 @@ impl Parts {
                 self.queues.clone(),
             )),
             reconciler: Arc::new(ReconcilerHandler::new(Arc::new(self.reconciler()))),
+            rollout: Arc::new(RolloutHandler::new(Arc::new(self.rollout()))),
         }
     }
 
@@ -305,6 +316,22 @@ impl Parts {
             settings: self.settings.clone(),
             clock: self.clock.clone(),
             courier: self.courier(self.catalogue()),
+        }
+    }
+
+    fn rollout(&self) -> Rollout {
+        Rollout {
+            observations: self.database.clone(),
+            audit: self.audit.clone(),
+            ledger: self.attempts.clone(),
+            settings: self.settings.clone(),
+            knobs: self.turns.clone(),
+            board: self.board.clone(),
+            bus: self.bus.clone(),
+            clock: self.clock.clone(),
+            catalogue: self.catalogue.clone(),
+            mode: self.rollout,
+            rules: Rules::default(),
         }
     }
 

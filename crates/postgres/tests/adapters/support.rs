@@ -184,4 +184,12 @@ impl Audit for Turns {
     ) -> Result<Vec<AuditEntry>, PortError> {
         self.client().recent(since, most).await
     }
+    async fn acts(
+        &self,
+        kinds: &[&str],
+        since: DateTime<Utc>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, PortError> {
+        self.client().acts(kinds, since, most).await
+    }
 }

@@ -6,11 +6,12 @@ mod imagen;
 mod migrate;
 mod reconciler;
 mod replicate;
+mod rollout;
 mod router;
 
 pub use self::{
     accumulator::accumulator, distributor::distributor, imagen::imagen, migrate::migrate,
-    reconciler::reconciler, replicate::replicate, router::router,
+    reconciler::reconciler, replicate::replicate, rollout::rollout, router::router,
 };
 
 const BUCKET: &str = "BUCKET";

@@ -39,5 +39,6 @@ fn the_template_tells_each_function_what_it_asks_for() {
     told("Replicate", super::replicate::Told::read);
     told("Distributor", super::distributor::Told::read);
     told("Reconciler", super::reconciler::Told::read);
+    told("Rollout", super::rollout::Told::read);
     told("Migrate", super::migrate::Told::read);
 }
