@@ -70,8 +70,10 @@ async fn a_healthy_provider_goes_all_the_way() {
     let names: Vec<String> = told(&mut events).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["rollout.raised", "rollout.raised"]);
     // Whoever was in stays in.
-    let [ten, fifty, full] =
-        [0, 1, 2].map(|phase| shop.on_gemini(since[phase]..later(&since, phase)));
+    let [ten, fifty, full] = [0, 1, 2].map(|phase| {
+        // A moment after the change, when all go by it.
+        shop.on_gemini(since[phase] + TimeDelta::seconds(2)..later(&since, phase))
+    });
     assert!(ten.is_subset(&fifty) && fifty.is_subset(&full), "somebody was thrown out");
     assert_eq!(full.len(), shop.users.len());
     support::settle(&shop.world, shop.rows().len()).await;

@@ -55,6 +55,22 @@ async fn one_call_reads_every_knob_and_lasts_15_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_decides_by_the_knobs_reads_them_past_the_cache_or_not_at_all() {
+    let wire = Wire::of([
+        found(&[("traffic-percent", "10")]),
+        found(&[("traffic-percent", "20")]),
+        refusal(400, "AccessDeniedException"),
+    ]);
+    let source = source(&wire);
+    let percent = |settings: &Settings| settings.traffic_percent.to_string();
+    assert_eq!(percent(&source.settings().await), "10");
+    assert_eq!(percent(&source.fresh().await.unwrap()), "20");
+    assert_eq!(percent(&source.settings().await), "20", "the others go by it at once");
+    assert!(matches!(source.fresh().await, Err(PortError::Unavailable(_))));
+    assert_eq!(percent(&source.settings().await), "20");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crowd_makes_one_call() {
     let wire = Wire::new(|_| found(&[("traffic-percent", "50")]));
     let source = source(&wire);

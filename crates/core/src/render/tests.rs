@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod chain;
+mod course;
 mod model;
 mod models;
 mod rescue;

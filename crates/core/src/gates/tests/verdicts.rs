@@ -74,7 +74,7 @@ fn failures_pass_by_their_upper_bound_and_tell_how_many_more_they_need() {
 
 #[test]
 fn a_lost_batch_is_one_observation() {
-    // Two of a hundred batches of 20 are lost.
+    // So many of a hundred batches of 20 are lost.
     let batches = |lost: u64| {
         let mut slice = Slice::default();
         for batch in 0..100 {
@@ -83,9 +83,12 @@ fn a_lost_batch_is_one_observation() {
         }
         finding(&ask(&with(vec![slice])), Gate::Failures).figures
     };
-    let two = batches(2);
-    assert_eq!((two.verdict, two.count, two.estimate), (Verdict::Inconclusive, 100, Some(0.02)));
-    let alone = vec![Slice { failures: Rate::of(2_000, 100), ..Slice::default() }];
+    let eight = batches(8);
+    assert_eq!(
+        (eight.verdict, eight.count, eight.estimate),
+        (Verdict::Inconclusive, 100, Some(0.08))
+    );
+    let alone = vec![Slice { failures: Rate::of(2_000, 160), ..Slice::default() }];
     assert_eq!(verdict(&with(alone), Gate::Failures), Verdict::Fail);
     assert_eq!(batches(0).verdict, Verdict::Pass);
     assert_eq!(batches(15).verdict, Verdict::Fail);

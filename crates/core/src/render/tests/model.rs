@@ -176,6 +176,11 @@ impl Life {
         prop_assert!(!(render.google_failed && render.step == Step::NanoBanana));
         prop_assert_eq!(render.step == Step::Upscale, render.interim.is_some());
         prop_assert!(render.run_until <= render.give_up_at);
+        let has_picture =
+            render.interim.is_some() || matches!(render.status, RenderStatus::Succeeded { .. });
+        let drawn = render.course.as_ref().and_then(|course| course.drawn_by);
+        prop_assert_eq!(drawn.is_some(), has_picture);
+        prop_assert!(drawn != Some(Step::Upscale));
         if let RenderStatus::Failed { .. } = render.status {
             prop_assert!(render.interim.is_none(), "a picture was thrown away");
         }
