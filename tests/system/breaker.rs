@@ -88,7 +88,7 @@ async fn a_render_that_cannot_be_asked_for_leaves_its_turn_to_try() {
             open(&world, backend, TimeDelta::seconds(60)).await;
             support::accept(&world, &body(lane, ""), "key").await;
             world.clock.sleep(Duration::from_secs(10)).await;
-            world.objects.remove(PERSON);
+            world.objects.remove(PERSON).await?;
             support::settle(&world, 1).await;
             let now = world.clock.now();
             let vitals = world.health.read(backend.into(), now).await?;

@@ -110,7 +110,7 @@ async fn a_provider_that_turns_bad_is_left_within_one_look_and_the_same_users_co
         loop {
             let now = shop.world.clock.now().timestamp();
             let next = u64::try_from(300 - now.rem_euclid(300)).unwrap();
-            shop.world.clock.sleep(Duration::from_secs(next) - Duration::from_millis(1)).await;
+            shop.world.clock.sleep(Duration::from_millis(next * 1_000 - 1)).await;
             let fails = verdict(&shop.judge(since).await, Gate::Failures) == Verdict::Fail;
             shop.world.clock.sleep(Duration::from_secs(2)).await;
             let in_force = shop.in_force().await;

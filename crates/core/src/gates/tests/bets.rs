@@ -84,7 +84,9 @@ proptest! {
         let mut rate = Rate::default();
         let shares = shares.into_iter().map(|(hits, more)| (hits, (hits + more).max(1)));
         let shares: Vec<(u64, u64)> = shares.collect();
-        shares.iter().for_each(|(hits, images)| rate.add(*hits, *images));
+        for (hits, images) in &shares {
+            rate.add(*hits, *images);
+        }
         for side in [Side::Above, Side::Below] {
             let of = |share: f64| (stake * betting::win(share, (0.0, 1.0), side, claim)).ln_1p();
             let truth: f64 = shares.iter().map(|(hits, images)| of(*hits as f64 / *images as f64)).sum();
