@@ -125,6 +125,21 @@ async fn a_prediction_that_fails_for_the_account_shuts_it_and_one_that_goes_well
     }
 }
 
+/// A try that tells nothing keeps nobody waiting.
+#[tokio::test(start_paused = true)]
+async fn where_a_try_is_lost_the_next_one_tries() {
+    let refused = Rule::new(creates(0, 10), Fault::status(402));
+    let lost = Rule::new(creates(10, 70), Fault::status(500));
+    let world = support::whole_world(1, legacy(), vec![refused, lost]).await;
+    let renders = play(&world, 6, 1).await;
+    assert_eq!(support::succeeded(&renders), 6);
+    let longest =
+        renders.iter().map(|r| r.status.ended_at().unwrap() - r.accepted_at).max().unwrap();
+    assert!(longest < TimeDelta::seconds(200), "{longest}");
+    assert_eq!(gate(&world, ACCOUNT).await, Gate::Closed);
+    support::check_calm(&world);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_no_fault_of_the_account_shuts_nobody_out() {
     let banana = |kind| When::kind(kind).key("nano_banana");

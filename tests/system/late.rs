@@ -109,6 +109,14 @@ async fn an_end_that_is_seen_after_an_hour_is_paid_for() {
     support::check_money(&world);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_model_that_was_asleep_is_waited_for() {
+    let empty = Rule::new(of(Step::NanoBanana), Fault::EmptyOutput);
+    let asleep = Rule::new(of(Step::PhotoMaker), Fault::Stick { seconds: Some(150) });
+    let (world, render) = one(legacy(), vec![empty, asleep]).await;
+    assert_eq!((made(&render).0, creates(&world)), (Step::PhotoMaker, 2));
+}
+
 /// By its input a prediction is found, and that is deleted after an hour.
 #[tokio::test(start_paused = true)]
 async fn a_lost_create_is_looked_for_for_an_hour_and_counts_as_spent_after_a_week() {

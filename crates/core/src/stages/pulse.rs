@@ -133,6 +133,8 @@ impl Pulse {
                 tracing::warn!(%backend, "the backend is back: its breaker closed");
                 BREAKER_MOVES.count([backend.as_str(), "closed"], 1);
             }
+            // Nothing was learnt: another may try.
+            Ok(Some(vitals)) if vitals.gate(now) == Gate::HalfOpen => {}
             Ok(Some(vitals)) => {
                 tracing::error!(%backend, breaker = ?vitals.breaker, "a breaker opened");
                 BREAKER_MOVES.count([backend.as_str(), "opened"], 1);

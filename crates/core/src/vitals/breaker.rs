@@ -48,7 +48,7 @@ pub struct BreakerRules {
     /// The share of failures that opens it.
     pub percent: u64,
     /// Failures do not open it, however many: only an account that is refused does, and only a call
-    /// that went well closes it. Any other leaves its render the one that tries.
+    /// that went well closes it. After any other the next one tries.
     pub account_only: bool,
     /// How long it is open at first; each failed try doubles it.
     pub first: TimeDelta,
@@ -253,7 +253,9 @@ impl Vitals {
                 Sign::Good => changed(Breaker::Closed { since: Some(now) }),
                 // The lease stands: it is the same render that goes to the successor.
                 Sign::Gone => None,
-                Sign::Busy | Sign::Failed if rules.account_only => None,
+                Sign::Busy | Sign::Failed if rules.account_only => {
+                    Some(Self { probe: None, ..self.clone() })
+                }
                 Sign::Busy | Sign::Failed | Sign::Account => {
                     changed(opened(times.saturating_add(1), now, rules))
                 }
