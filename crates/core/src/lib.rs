@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod chain;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod failures;
 pub mod gates;
 pub mod ids;
 pub mod lane;

@@ -6,11 +6,14 @@ use std::{collections::BTreeMap, error::Error, fmt::Write, fs, path::PathBuf};
 use tryon_core::{
     budget::CAP_PERCENT,
     catalogue::{Catalogue, Entry, PredictionPrice, Quality, Usage},
-    chain::Fidelity,
+    chain::{Fidelity, Step},
+    failures::{ClassMeaning, CodeMeaning},
     lane::Lane,
     metrics::TABLE,
     money::Micros,
+    outcome::FailClass,
     picture::{Mime, PictureRef},
+    render::FailureCode,
     request::{
         AspectRatio, Garment, MAX_DESCRIPTION_CHARS, MAX_GARMENTS, MAX_PROMPT_CHARS, Person,
         RenderRequest,
@@ -21,7 +24,7 @@ use tryon_core::{
 type Any<T> = Result<T, Box<dyn Error>>;
 
 /// Files with tables of ours, below `docs/`.
-const FILES: [&str; 4] = ["knobs.md", "prices.md", "differences.md", "metrics.md"];
+const FILES: [&str; 5] = ["knobs.md", "prices.md", "differences.md", "metrics.md", "failures.md"];
 const OPEN: &str = "<!-- table: ";
 const CLOSE: &str = "<!-- end -->";
 
@@ -117,6 +120,8 @@ fn tables() -> Any<BTreeMap<&'static str, String>> {
         ("cap", capacity(&offers, cap)),
         ("predictions", predictions(&catalogue)),
         ("metrics", metrics()),
+        ("codes", codes()),
+        ("classes", classes()),
     ]))
 }
 
@@ -130,6 +135,30 @@ fn metrics() -> String {
         ]
     });
     table(&["metric", "kind", "split by", "what it says"], rows)
+}
+
+fn codes() -> String {
+    let rows = FailureCode::ALL.into_iter().map(|code| {
+        let CodeMeaning { customer, ops } = code.meaning();
+        [&format!("`{}`", code.as_str()), customer, ops].map(ToOwned::to_owned).to_vec()
+    });
+    table(&["code", "to the customer", "to ops: look at"], rows)
+}
+
+fn classes() -> String {
+    let rows = FailClass::ALL.into_iter().map(|class| {
+        let ClassMeaning { happened, ops } = class.meaning();
+        let tries = [Step::Gemini, Step::NanoBanana].map(|step| step.tries(class).to_string());
+        let [google, replicate] = tries;
+        vec![
+            format!("`{}`", class.as_str()),
+            happened.to_owned(),
+            google,
+            replicate,
+            ops.to_owned(),
+        ]
+    });
+    table(&["class", "what happened", "tries at Google", "on Replicate", "ops look at"], rows)
 }
 
 fn knobs() -> String {

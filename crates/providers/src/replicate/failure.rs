@@ -117,6 +117,27 @@ mod tests {
         assert_eq!(phase(None), failed(FailClass::Platform));
     }
 
+    /// The rows of codes in the document, with their class.
+    #[test]
+    fn the_document_tells_each_code_as_it_is_classed() {
+        let document = include_str!("../../../../docs/replicate.md");
+        let rows =
+            document.lines().filter(|line| line.starts_with("| `E") || line.starts_with("| `PA"));
+        let mut told = 0;
+        for row in rows {
+            let (codes, class) = row.trim_matches('|').split_once('|').unwrap();
+            for code in codes.split('`').skip(1).step_by(2) {
+                let word = match by_code(code) {
+                    PredictionPhase::Failed(class) => format!("`{}`", class.as_str()),
+                    _ => "refused".to_owned(),
+                };
+                assert!(class.contains(&word), "{code}: {class}");
+                told += 1;
+            }
+        }
+        assert!(told >= 15, "{told}");
+    }
+
     proptest! {
         #[test]
         fn any_text_is_classed(text: String, code_ in "[(][(E0-9PA)]{0,6}[)]?") {
