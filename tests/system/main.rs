@@ -16,6 +16,7 @@ mod chain;
 mod deployed;
 mod downloads;
 mod drops;
+mod explain;
 mod health;
 mod late;
 mod legacy_storm;

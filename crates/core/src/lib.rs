@@ -17,6 +17,7 @@ pub mod memory;
 pub mod messages;
 pub mod metrics;
 pub mod money;
+pub mod ops;
 pub mod outcome;
 pub mod picture;
 pub mod polling;

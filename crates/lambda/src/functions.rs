@@ -8,7 +8,7 @@ use serde_json::Value;
 use tryon_core::{
     messages::{PipelineEvent, ToAccumulator, ToImagen, ToReplicate, WireMessage},
     ports::{Queue, QueueName},
-    stages::{Consumer, Invocation, Reconciler, Rollout, Router},
+    stages::{Consumer, Invocation, Ops, Reconciler, Rollout, Router},
 };
 
 use crate::{
@@ -133,6 +133,12 @@ impl RouterHandler {
 
     pub fn with_config(stage: Arc<Router>, config: HttpConfig) -> Self {
         Self { api: Api::new(stage, config) }
+    }
+
+    /// The same with routes for operators.
+    #[must_use]
+    pub fn with_ops(self, ops: Arc<Ops>) -> Self {
+        Self { api: self.api.with_ops(ops) }
     }
 }
 

@@ -19,7 +19,9 @@ use tryon_core::{
     render::ChainRules,
     routing::Percent,
     settings::Settings,
-    stages::{Courier, LiveCatalogue, Pulse, Reconciler, Report, Rollout, Router, RouterConfig},
+    stages::{
+        Courier, LiveCatalogue, Ops, Pulse, Reconciler, Report, Rollout, Router, RouterConfig,
+    },
 };
 
 /// An event of the repository's `events/`.
@@ -48,6 +50,9 @@ pub(crate) struct House {
     pub(crate) links: Arc<MemoryLinks>,
     pub(crate) settings: Arc<MemorySettings>,
     pub(crate) health: Arc<MemoryHealth>,
+    pub(crate) board: Arc<MemoryBoard>,
+    pub(crate) audit: Arc<MemoryAudit>,
+    pub(crate) attempts: Arc<MemoryAttempts>,
     /// What it can run.
     pub(crate) available: &'static [Step],
 }
@@ -68,6 +73,9 @@ impl House {
             links: Arc::new(MemoryLinks::new("https://pictures.test", b"secret", clock.clone())),
             settings: Arc::new(MemorySettings::new(settings())),
             health: Arc::new(MemoryHealth::new(chaos.clone())),
+            board: Arc::default(),
+            audit: Arc::new(MemoryAudit::new(chaos.clone())),
+            attempts: Arc::new(MemoryAttempts::new(chaos.clone())),
             available: rules().available,
             chaos,
             clock,
@@ -102,6 +110,17 @@ impl House {
                 lanes: LaneRules::default(),
                 hourly_limit: 20,
             },
+        })
+    }
+
+    pub(crate) fn ops(&self, router: Arc<Router>) -> Arc<Ops> {
+        Arc::new(Ops {
+            router,
+            attempts: self.attempts.clone(),
+            board: self.board.clone(),
+            knobs: self.settings.clone(),
+            audit: self.audit.clone(),
+            redrive: self.queues.clone(),
         })
     }
 

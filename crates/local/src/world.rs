@@ -52,7 +52,7 @@ pub struct WorldConfig {
     pub settings: Settings,
     /// Where the functions read their knobs, where that is not [`World::settings`].
     pub knobs: Option<Arc<dyn SettingsSource>>,
-    /// Where the rollout turns the ceiling, where that is not [`World::settings`].
+    /// Where the rollout and operators turn them, where that is not [`World::settings`].
     pub turns: Option<Arc<dyn Knobs>>,
     /// Who takes the next step of the ramp.
     pub rollout: Mode,

@@ -161,10 +161,15 @@ pub(crate) fn rescue_budget(env: &Environment) -> Micros {
     })
 }
 
-/// Origins whose pages may call the API, between commas.
+/// Origins whose pages may call the API.
 pub(crate) fn origins(env: &Environment) -> Vec<String> {
-    let all = env.optional("PUBLIC_CORS_ORIGINS").unwrap_or_default().split(',');
-    all.map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect()
+    listed(env, "PUBLIC_CORS_ORIGINS")
+}
+
+/// What stands between commas.
+pub(crate) fn listed(env: &Environment, name: &str) -> Vec<String> {
+    let all = env.optional(name).unwrap_or_default().split(',');
+    all.map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

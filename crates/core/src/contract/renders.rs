@@ -3,13 +3,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
-use super::fixtures::{online_render, render, render_id, start, unlimited};
+use super::fixtures::{legacy_render, online_render, render, render_id, start, unlimited};
 use crate::{
     budget::Account,
     ids::{RenderId, UserId},
+    lane::Lane,
     memory::SeededRandom,
+    ops::Share,
     ports::{HourlyLimit, Inserted, Renders},
     render::{Applied, FailureCode, Grounds, Owed, Render, RenderStatus},
+    routing::Route,
     settings::Settings,
 };
 
@@ -26,6 +29,7 @@ pub async fn suite(renders: &dyn Renders) {
     an_hour_brings_so_many_and_no_more(renders).await;
     racing_inserts_keep_the_hourly_limit(renders).await;
     what_is_over_is_erased(renders).await;
+    ways_are_counted(renders).await;
 }
 
 /// Render `n` of `user`, accepted so many minutes after the start.
@@ -226,4 +230,43 @@ pub async fn what_is_over_is_erased(renders: &dyn Renders) {
     assert!(left.len() == 3 && left.iter().all(|render| render.id != ids[1]));
     let again = over(1_200);
     assert_eq!(renders.by_key(&again.user_id, &again.idempotency_key).await, Ok(None));
+}
+
+pub async fn ways_are_counted(renders: &dyn Renders) {
+    // Later than all others.
+    let since = start() + TimeDelta::days(300);
+    let of = |render: Render, seconds| {
+        let accepted_at = since + TimeDelta::seconds(seconds);
+        let id = RenderId::generate(&SeededRandom::new(seconds.unsigned_abs()), accepted_at);
+        Render { id, accepted_at, ..render }
+    };
+    let failed = RenderStatus::Failed { code: FailureCode::TimedOut, at: since };
+    let diverted = Render { served: Route::Legacy, ..online_render(1_302) };
+    for render in [
+        of(online_render(1_300), 0),
+        of(Render { status: failed, ..online_render(1_301) }, 1),
+        of(diverted, 2),
+        of(render(1_303), 3),
+        of(legacy_render(1_304), 4),
+        of(online_render(1_305), -1),
+    ] {
+        insert(renders, &render).await;
+    }
+    let share = |assigned, served, lane, renders, failed| Share {
+        assigned,
+        served,
+        lane,
+        renders,
+        succeeded: 0,
+        failed,
+    };
+    let (google, legacy) = (Route::Gemini, Route::Legacy);
+    let expected = vec![
+        share(google, google, Lane::Online, 2, 1),
+        share(google, google, Lane::Batch, 1, 0),
+        share(google, legacy, Lane::Online, 1, 0),
+        share(legacy, legacy, Lane::Online, 1, 0),
+    ];
+    assert_eq!(renders.shares(since).await, Ok(expected));
+    assert_eq!(renders.shares(since + TimeDelta::seconds(5)).await, Ok(vec![]));
 }

@@ -22,6 +22,7 @@ pub enum Call {
     RenderUpdate,
     RenderDue,
     RenderRate,
+    RenderShares,
     RenderErase,
     RenderObserve,
     BatchAppend,

@@ -18,12 +18,13 @@ use crate::{
     gates::{Observed, Tally},
     ids::{BatchId, RenderId, UserId},
     messages::RenderOrder,
+    ops::Share,
     ports::{
         Batches, HourlyLimit, Inserted, MOST_OBSERVED, Observations, PortError, Random, Ratings,
         Renders,
     },
     rating::Rating,
-    render::Render,
+    render::{Render, RenderStatus},
 };
 
 /// Render and batch rows, which change together.
@@ -140,6 +141,30 @@ impl Renders for MemoryDatabase {
 
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError> {
         self.chaos.call(Call::RenderDue, |_| Ok(lock(&self.tables).renders.due(now, most))).await
+    }
+
+    async fn shares(&self, since: DateTime<Utc>) -> Result<Vec<Share>, PortError> {
+        self.chaos
+            .call(Call::RenderShares, |_| {
+                let mut shares: BTreeMap<_, Share> = BTreeMap::new();
+                for render in lock(&self.tables).renders.all() {
+                    if render.accepted_at < since {
+                        continue;
+                    }
+                    let Render { assigned, served, lane, .. } = *render;
+                    let none =
+                        Share { assigned, served, lane, renders: 0, succeeded: 0, failed: 0 };
+                    let share = shares.entry((assigned, served, lane)).or_insert(none);
+                    share.renders += 1;
+                    match render.status {
+                        RenderStatus::Succeeded { .. } => share.succeeded += 1,
+                        RenderStatus::Failed { .. } => share.failed += 1,
+                        _ => {}
+                    }
+                }
+                Ok(shares.into_values().collect())
+            })
+            .await
     }
 
     async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError> {

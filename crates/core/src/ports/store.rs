@@ -9,6 +9,7 @@ use crate::{
     catalogue::BatchKey,
     ids::{AttemptId, BatchId, RenderId, UserId},
     messages::RenderOrder,
+    ops::Share,
     render::Render,
 };
 
@@ -65,6 +66,8 @@ pub trait Renders: Send + Sync + std::fmt::Debug {
     async fn update(&self, renders: &[Render]) -> Result<Vec<bool>, PortError>;
     /// Rows whose `due_at` lies at or before `now`, the longest due first.
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError>;
+    /// Which ways the renders went that were accepted at `since` or later.
+    async fn shares(&self, since: DateTime<Utc>) -> Result<Vec<Share>, PortError>;
     /// Deletes those of the rows that have ended, owe nothing and wait for no attempt; how many.
     async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError>;
 }

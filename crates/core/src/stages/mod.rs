@@ -6,6 +6,7 @@ mod courier;
 mod distributor;
 mod imagen;
 mod live_catalogue;
+mod ops;
 mod pulse;
 mod reconciler;
 mod replicate;
@@ -26,6 +27,7 @@ pub use self::{
     distributor::Distributor,
     imagen::Imagen,
     live_catalogue::LiveCatalogue,
+    ops::{NewWaiver, Ops, OpsError},
     pulse::Pulse,
     reconciler::{Found, Reconciler},
     replicate::Replicate,

@@ -3,19 +3,18 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::{join_all, join3};
-use serde::Serialize;
 
 use super::LiveCatalogue;
 use crate::{
-    budget::{Account, Balance, CAP_PERCENT, Verdict},
+    budget::{Account, Balance, Verdict},
     metrics::{
         BREAKER_OPEN, BUDGET_COMMITTED, BUDGET_HELD, BUDGET_RESERVED, BUDGET_SETTLED,
         CATALOGUE_REFUSED, DEAD_LETTERS, MODEL_RETIRED, MODEL_RETIRES_DAYS, MODELS_RETIRE_DAYS,
         MODELS_RETIRED, PROVIDER_BREAKER_OPEN, QUEUE_MESSAGES,
     },
     money::Micros,
+    ops::BudgetStatus,
     ports::{
         Backlog, Backlogs, Clock, Ledger, PortError, ProviderHealth, SettingsSource, StatusBoard,
         StatusName,
@@ -35,29 +34,6 @@ pub struct Report {
     pub health: Arc<dyn ProviderHealth>,
     pub clock: Arc<dyn Clock>,
     pub catalogue: Arc<LiveCatalogue>,
-}
-
-/// `budget-status`.
-#[derive(Debug, Serialize)]
-struct BudgetStatus {
-    at: DateTime<Utc>,
-    date: NaiveDate,
-    google: AccountStatus,
-    replicate: AccountStatus,
-}
-
-#[derive(Debug, Serialize)]
-struct AccountStatus {
-    breaker: &'static str,
-    daily_budget_usd: f64,
-    /// What is never passed.
-    cap_usd: f64,
-    committed_percent: u64,
-    reserved_usd: f64,
-    settled_usd: f64,
-    held_usd: f64,
-    reservations: u64,
-    rescues_usd: f64,
 }
 
 impl Report {
@@ -85,12 +61,11 @@ impl Report {
         let settings = self.settings.settings().await;
         let balances = self.ledger.balances(date).await?;
         let catalogue = self.catalogue.now();
-        let [google, replicate] = [Account::Google, Account::Replicate].map(|account| {
-            let price = catalogue.cheapest(account, date).unwrap_or_default();
-            let daily_budget = settings.daily_budget_of(account);
-            AccountStatus::of(account, *balances.of(account), price, daily_budget)
-        });
-        let status = BudgetStatus { at, date, google, replicate };
+        let price = |account| catalogue.cheapest(account, date).unwrap_or_default();
+        for account in Account::ALL {
+            tell(account, *balances.of(account), settings.daily_budget_of(account), price(account));
+        }
+        let status = BudgetStatus::of(&balances, &settings, &catalogue, at);
         let text = serde_json::to_string(&status).map_err(|e| PortError::Broken(e.to_string()))?;
         self.board.post(StatusName::Budget, &text).await
     }
@@ -125,29 +100,13 @@ impl Report {
     }
 }
 
-impl AccountStatus {
-    /// Says it in numbers on the way.
-    fn of(account: Account, balance: Balance, price: Micros, daily_budget: Micros) -> Self {
-        let verdict = balance.judge(price, daily_budget);
-        let committed_percent = balance.committed_percent(daily_budget);
-        let Balance { reserved, settled, held, reservations, rescues } = balance;
-        let label = [account.as_str()];
-        BUDGET_RESERVED.show(label, reserved.usd());
-        BUDGET_SETTLED.show(label, settled.usd());
-        BUDGET_HELD.show(label, held.usd());
-        let share = balance.committed().usd() / daily_budget.usd();
-        BUDGET_COMMITTED.show(label, if share.is_finite() { 100.0 * share } else { 100.0 });
-        BREAKER_OPEN.show(label, f64::from(u8::from(verdict == Verdict::Open)));
-        Self {
-            breaker: verdict.as_str(),
-            daily_budget_usd: daily_budget.usd(),
-            cap_usd: daily_budget.percent(CAP_PERCENT).usd(),
-            committed_percent,
-            reserved_usd: reserved.usd(),
-            settled_usd: settled.usd(),
-            held_usd: held.usd(),
-            reservations,
-            rescues_usd: rescues.usd(),
-        }
-    }
+fn tell(account: Account, balance: Balance, daily_budget: Micros, price: Micros) {
+    let label = [account.as_str()];
+    BUDGET_RESERVED.show(label, balance.reserved.usd());
+    BUDGET_SETTLED.show(label, balance.settled.usd());
+    BUDGET_HELD.show(label, balance.held.usd());
+    let share = balance.committed().usd() / daily_budget.usd();
+    BUDGET_COMMITTED.show(label, if share.is_finite() { 100.0 * share } else { 100.0 });
+    let open = balance.judge(price, daily_budget) == Verdict::Open;
+    BREAKER_OPEN.show(label, f64::from(u8::from(open)));
 }

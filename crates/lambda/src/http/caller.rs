@@ -21,7 +21,7 @@ impl Asker {
     pub(super) fn of(request: &Incoming) -> Result<Self, Problem> {
         match &request.signed {
             Signed::Nothing => Err(Problem::no_caller("sign the request, or send a token")),
-            Signed::Iam => Ok(Self::Backend),
+            Signed::Iam(_) => Ok(Self::Backend),
             Signed::Token(subject) => {
                 let subject = subject.as_deref().filter(|subject| is_user(subject));
                 let subject =
@@ -58,7 +58,7 @@ impl Asker {
     }
 }
 
-fn is_user(text: &str) -> bool {
+pub(super) fn is_user(text: &str) -> bool {
     (1..=MAX_USER_BYTES).contains(&text.len()) && text.chars().all(is_storable)
 }
 

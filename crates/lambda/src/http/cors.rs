@@ -8,6 +8,8 @@ pub struct HttpConfig {
     /// The origins whose pages may call it, such as `https://shop.example`, or `*` for all of them.
     /// Empty: none.
     pub cors_origins: Vec<String>,
+    /// The ARNs of the roles and users that may use the ops routes. Empty: nobody.
+    pub ops_principals: Vec<String>,
 }
 
 /// How long a browser may keep the answer to its preflight, in seconds.

@@ -7,6 +7,8 @@ mod cors;
 mod health;
 mod incoming;
 mod json;
+mod operator;
+mod ops;
 mod patience;
 mod problem;
 mod rating;
@@ -21,10 +23,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::Value;
-use tryon_core::stages::{HealthCache, Router};
+use tryon_core::stages::{HealthCache, Ops, Router};
 
 pub use self::cors::HttpConfig;
-use self::{health::HealthView, incoming::Incoming, problem::Problem, reply::Reply};
+use self::{
+    health::HealthView, incoming::Incoming, ops::OpsResource, problem::Problem, reply::Reply,
+};
 use crate::handler::HandlerError;
 
 /// The document that describes this API.
@@ -46,6 +50,7 @@ const REQUEST_ID: &str = "x-request-id";
 #[derive(Debug)]
 pub(crate) struct Api {
     stage: Arc<Router>,
+    ops: Option<Arc<Ops>>,
     health: HealthCache,
     config: HttpConfig,
 }
@@ -59,6 +64,7 @@ enum Resource<'a> {
     Rating(&'a str),
     Health,
     Document,
+    Ops(OpsResource<'a>),
 }
 
 impl<'a> Resource<'a> {
@@ -69,6 +75,9 @@ impl<'a> Resource<'a> {
             "health" => Some(Self::Health),
             "openapi.json" => Some(Self::Document),
             below => {
+                if let Some(below) = below.strip_prefix("ops/") {
+                    return OpsResource::at(below).map(Self::Ops);
+                }
                 let id = below.strip_prefix("renders/")?;
                 match id.split_once('/') {
                     None => Some(Self::Render(id)),
@@ -84,13 +93,19 @@ impl<'a> Resource<'a> {
             Self::Uploads | Self::Rating(_) => "POST",
             Self::Renders => "GET, POST",
             Self::Render(_) | Self::Health | Self::Document => "GET",
+            Self::Ops(resource) => resource.methods(),
         }
     }
 }
 
 impl Api {
     pub(crate) fn new(stage: Arc<Router>, config: HttpConfig) -> Self {
-        Self { stage, health: HealthCache::default(), config }
+        Self { stage, ops: None, health: HealthCache::default(), config }
+    }
+
+    /// The same with routes for operators.
+    pub(crate) fn with_ops(self, ops: Arc<Ops>) -> Self {
+        Self { ops: Some(ops), ..self }
     }
 
     /// Answers a request.
@@ -121,6 +136,11 @@ impl Api {
                 Reply::json(StatusCode::OK, &HealthView::from(&health))
             }
             (Resource::Document, "GET") => Ok(Reply::document(OPENAPI)),
+            // No page calls these, so that no preflight is answered for them.
+            (Resource::Ops(resource), _) => {
+                let ops = self.ops.as_deref().ok_or_else(nothing)?;
+                ops::reply(request, resource, ops, &self.config.ops_principals).await
+            }
             (_, "OPTIONS") if self.config.answers_preflights() => {
                 Ok(Reply::empty(StatusCode::NO_CONTENT).with(cors::preflight(resource.methods())))
             }

@@ -23,6 +23,7 @@ pub(super) struct Problem {
 enum Kind {
     Unreadable,
     NoCaller,
+    NotOps,
     NotFound,
     Method(&'static str),
     TooLarge,
@@ -36,6 +37,7 @@ enum Kind {
     /// With the seconds to wait.
     Unfunded(i64),
     Closed,
+    GateFails,
     Unavailable,
 }
 
@@ -50,6 +52,14 @@ impl Problem {
 
     pub(super) fn no_caller(detail: &str) -> Self {
         Self::new(Kind::NoCaller, detail)
+    }
+
+    pub(super) fn not_ops() -> Self {
+        Self::new(Kind::NotOps, "this is for operators, whom the deployment names (OPS_PRINCIPALS)")
+    }
+
+    pub(super) fn gate_fails(detail: String) -> Self {
+        Self::new(Kind::GateFails, detail)
     }
 
     pub(super) fn not_found(detail: &str) -> Self {
@@ -152,6 +162,7 @@ impl Kind {
                 ("unreadable-body", StatusCode::BAD_REQUEST, "The body cannot be read")
             }
             Self::NoCaller => ("no-caller", StatusCode::UNAUTHORIZED, "The caller is unknown"),
+            Self::NotOps => ("not-ops", StatusCode::FORBIDDEN, "The caller is no operator"),
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "Not found"),
             Self::Method(_) => {
                 ("method", StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed here")
@@ -178,6 +189,7 @@ impl Kind {
             Self::Unfunded(_) => {
                 ("budget-exhausted", StatusCode::TOO_MANY_REQUESTS, "The day's budget is spent")
             }
+            Self::GateFails => ("gate-fails", StatusCode::CONFLICT, "A gate fails"),
             Self::Closed => ("closed", StatusCode::SERVICE_UNAVAILABLE, "Renders are closed"),
             Self::Unavailable => {
                 ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not available for the moment")
@@ -198,6 +210,7 @@ mod tests {
         let kinds = [
             Kind::Unreadable,
             Kind::NoCaller,
+            Kind::NotOps,
             Kind::NotFound,
             Kind::Method("GET"),
             Kind::TooLarge,
@@ -209,6 +222,7 @@ mod tests {
             Kind::Limited(1),
             Kind::Unfunded(1),
             Kind::Closed,
+            Kind::GateFails,
             Kind::Unavailable,
         ];
         let ours = kinds.map(|kind| Problem::new(kind, "").document("")["type"].clone());

@@ -10,6 +10,8 @@ use tryon_core::{render::Render, stages::Invocation};
 use super::{TIMEOUT, World};
 
 const ACCOUNT: &str = "000000000000";
+/// The operator of a local run.
+pub(super) const OPERATOR: &str = "arn:aws:iam::000000000000:role/ops";
 
 /// An answer that is not what was asked for, from its problem document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +45,28 @@ impl World {
         self.ask(post(&path, &body, render.id.as_str()), 200).await.map(drop)
     }
 
-    /// What the router answers, where its status is this one.
-    async fn ask(&self, event: Value, status: u64) -> Result<Value> {
+    /// What an operator is answered, with the status.
+    pub async fn ops(&self, method: &str, path: &str, body: &Value) -> Result<(u64, Value)> {
+        let path = format!("/v1/ops/{path}");
+        let body = (!body.is_null()).then(|| Text::Plain(body.to_string()));
+        self.call(ApiCall { method, body, caller: Caller::Operator, ..plain(&path) }.event()).await
+    }
+
+    async fn call(&self, event: Value) -> Result<(u64, Value)> {
         let time = TimeDelta::from_std(TIMEOUT)?;
         let invocation = Invocation { deadline: self.clock.now() + time };
         let answer = self.functions.router.call(event, invocation).await?;
         let text = answer["body"].as_str().unwrap_or_default();
-        let view: Value = serde_json::from_str(text)?;
-        if answer["statusCode"] != status {
+        let status = answer["statusCode"].as_u64().unwrap_or_default();
+        Ok((status, serde_json::from_str(text)?))
+    }
+
+    /// What the router answers, where its status is this one.
+    async fn ask(&self, event: Value, expected: u64) -> Result<Value> {
+        let (status, view) = self.call(event).await?;
+        if status != expected {
             bail!(Refused {
-                status: answer["statusCode"].as_u64().unwrap_or_default(),
+                status,
                 field: view["field"].as_str().map(str::to_owned),
                 detail: view["detail"].as_str().unwrap_or_default().to_owned(),
             });
@@ -68,25 +82,32 @@ pub fn post_renders(body: &Value, idempotency_key: &str) -> Value {
 
 /// A post by a trusted backend.
 fn post(path: &str, body: &Value, key: &str) -> Value {
-    let headers = [
-        ("content-type", "application/json"),
-        ("idempotency-key", key),
-        ("host", "localhost"),
-        ("user-agent", "tryon"),
-    ];
-    let call = ApiCall {
+    let mut call = ApiCall {
         method: "POST",
+        body: Some(Text::Plain(body.to_string())),
+        request_id: key,
+        ..plain(path)
+    };
+    call.headers.insert("idempotency-key".to_owned(), key.to_owned());
+    call.event()
+}
+
+/// A read by a trusted backend.
+fn plain(path: &str) -> ApiCall<'_> {
+    let headers =
+        [("content-type", "application/json"), ("host", "localhost"), ("user-agent", "tryon")];
+    ApiCall {
+        method: "GET",
         path,
         query: "",
         protocol: "HTTP/1.1",
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         cookies: Vec::new(),
-        body: Some(Text::Plain(body.to_string())),
-        request_id: key,
+        body: None,
+        request_id: "",
         at: DateTime::UNIX_EPOCH,
         caller: Caller::Backend,
-    };
-    call.event()
+    }
 }
 
 /// A request as API Gateway sees it.
@@ -116,6 +137,8 @@ pub(crate) enum Caller {
     Nobody,
     /// A trusted backend, which signs its requests (IAM).
     Backend,
+    /// An operator, who does so, too.
+    Operator,
     /// The claims of a token, and its scopes.
     Token { claims: BTreeMap<String, String>, scopes: Option<Vec<String>> },
 }
@@ -172,18 +195,23 @@ impl Caller {
     fn authorizer(self) -> Option<Value> {
         match self {
             Self::Nobody => None,
-            Self::Backend => Some(json!({"iam": {
-                "accessKey": "local",
-                "accountId": ACCOUNT,
-                "callerId": "local",
-                "userArn": format!("arn:aws:iam::{ACCOUNT}:role/shop"),
-                "userId": "local",
-            }})),
+            Self::Backend => Some(signed_by(&format!("arn:aws:iam::{ACCOUNT}:role/shop"))),
+            Self::Operator => Some(signed_by(OPERATOR)),
             Self::Token { claims, scopes } => {
                 Some(json!({"jwt": {"claims": claims, "scopes": scopes}}))
             }
         }
     }
+}
+
+fn signed_by(arn: &str) -> Value {
+    json!({"iam": {
+        "accessKey": "local",
+        "accountId": ACCOUNT,
+        "callerId": "local",
+        "userArn": arn,
+        "userId": "local",
+    }})
 }
 
 /// What a query asks; values of one name joined by commas.

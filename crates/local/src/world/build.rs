@@ -21,13 +21,13 @@ use tryon_core::{
     render::ChainRules,
     settings::WhenBudgetExhausted,
     stages::{
-        Accumulator, Buyer, Courier, Distributor, Imagen, LiveCatalogue, Pulse, Reconciler,
+        Accumulator, Buyer, Courier, Distributor, Imagen, LiveCatalogue, Ops, Pulse, Reconciler,
         Replicate, Report, Rollout, Router, RouterConfig,
     },
 };
 use tryon_lambda::{
     AccumulatorHandler, DistributorHandler, ImagenHandler, ReconcilerHandler, ReplicateHandler,
-    RolloutHandler, RouterHandler,
+    RolloutHandler, RouterHandler, http::HttpConfig,
 };
 use tryon_providers::{
     google::{Connection, GeminiBatch, GeminiOnline, SelfCheck, VertexPredict},
@@ -35,7 +35,7 @@ use tryon_providers::{
 };
 use tryon_sandbox::Sandbox;
 
-use super::{Functions, World, WorldConfig, bucket::LocalBucket};
+use super::{Functions, World, WorldConfig, api::OPERATOR, bucket::LocalBucket};
 use crate::{
     google::{Google, Way},
     replicate::InlineLinks,
@@ -157,7 +157,7 @@ struct Parts {
 impl Parts {
     fn functions(&self) -> Functions {
         Functions {
-            router: Arc::new(RouterHandler::new(Arc::new(self.router()))),
+            router: Arc::new(self.front()),
             accumulator: Arc::new(AccumulatorHandler::new(
                 Arc::new(self.accumulator()),
                 self.queues.clone(),
@@ -219,6 +219,22 @@ impl Parts {
                 hourly_limit: self.hourly_limit,
             },
         }
+    }
+
+    /// The router with its routes for operators, of whom there is one.
+    fn front(&self) -> RouterHandler {
+        let router = Arc::new(self.router());
+        let ops = Ops {
+            router: router.clone(),
+            attempts: self.attempts.clone(),
+            board: self.board.clone(),
+            knobs: self.turns.clone(),
+            audit: self.audit.clone(),
+            redrive: self.queues.clone(),
+        };
+        let ops_principals = vec![OPERATOR.to_owned()];
+        let config = HttpConfig { ops_principals, ..HttpConfig::default() };
+        RouterHandler::with_config(router, config).with_ops(Arc::new(ops))
     }
 
     fn accumulator(&self) -> Accumulator {

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, types::Json};
 use tryon_core::{
-    ids::{RenderId, UserId},
+    ids::{BatchId, RenderId, UserId},
+    ops::Share,
     ports::{HourlyLimit, Inserted, PortError, Renders},
     render::Render,
 };
@@ -17,8 +18,8 @@ pub(crate) use self::row::Joined;
 use self::row::{Columns, RenderRow};
 use crate::{
     Database,
-    columns::{Raw, legible, stored_count},
-    errors::Failure,
+    columns::{Raw, RowOf, legible, stored_count},
+    errors::{Failure, Inconsistency},
     locks::Lock,
 };
 
@@ -124,6 +125,38 @@ impl Renders for Database {
         .await
     }
 
+    async fn shares(&self, since: DateTime<Utc>) -> Result<Vec<Share>, PortError> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // Ids begin with the time of acceptance.
+            let first = BatchId::earliest(since);
+            let rows = sqlx::query_as!(
+                Tally,
+                r#"SELECT assigned, served, lane, count(*) AS "renders!",
+                    count(*) FILTER (WHERE status = 'succeeded') AS "succeeded!",
+                    count(*) FILTER (WHERE status = 'failed') AS "failed!"
+                FROM renders WHERE id >= $1
+                GROUP BY assigned, served, lane ORDER BY assigned, served, lane DESC"#,
+                first.as_str()
+            );
+            let rows = rows.fetch_all(&mut *lease).await?;
+            lease.end();
+            let of = RowOf { table: "renders", id: "of an hour" };
+            let share = |row: Tally| {
+                Ok(Share {
+                    assigned: of.word("assigned", &row.assigned)?,
+                    served: of.word("served", &row.served)?,
+                    lane: of.word("lane", &row.lane)?,
+                    renders: of.number("renders", row.renders)?,
+                    succeeded: of.number("succeeded", row.succeeded)?,
+                    failed: of.number("failed", row.failed)?,
+                })
+            };
+            Ok(rows.into_iter().map(share).collect::<Result<_, Inconsistency>>()?)
+        })
+        .await
+    }
+
     async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError> {
         if ids.is_empty() {
             return Ok(0);
@@ -141,6 +174,16 @@ impl Renders for Database {
         })
         .await
     }
+}
+
+/// Renders that went the same way, as they are read.
+struct Tally {
+    assigned: String,
+    served: String,
+    lane: String,
+    renders: i64,
+    succeeded: i64,
+    failed: i64,
 }
 
 /// The caller holds the user's lock.

@@ -15,6 +15,7 @@ use tryon_core::{
     ids::{BatchId, RenderId, UserId},
     memory::TokioClock,
     messages::RenderOrder,
+    ops::Share,
     ports::{Audit, Batches, Clock, HourlyLimit, Inserted, PortError, Random, Ratings, Renders},
     rating::Rating,
     render::Render,
@@ -114,6 +115,9 @@ impl Renders for Turns {
     }
     async fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Render>, PortError> {
         Renders::due(self.client(), now, most).await
+    }
+    async fn shares(&self, since: DateTime<Utc>) -> Result<Vec<Share>, PortError> {
+        self.client().shares(since).await
     }
     async fn erase(&self, ids: &[RenderId]) -> Result<u64, PortError> {
         self.client().erase(ids).await

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub(super) use self::upload::below;
 pub use self::{
     accept::{AcceptError, Accepted, NewRender},
     health::{Breaker, Health, HealthCache, Model, Provider},

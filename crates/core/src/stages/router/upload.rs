@@ -50,7 +50,7 @@ impl Router {
 }
 
 /// Where the uploads of a user lie. A hash, so that no user's name is part of an address.
-pub(super) fn below(user: &UserId) -> String {
+pub(in crate::stages) fn below(user: &UserId) -> String {
     let mut prefix = hex(&Sha256::digest(user.as_str())[..16]);
     prefix.insert_str(0, "in/");
     prefix.push('/');

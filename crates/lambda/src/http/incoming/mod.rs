@@ -24,8 +24,8 @@ pub(super) enum Signed {
     Nothing,
     /// A token, with the subject it names, if it names one.
     Token(Option<String>),
-    /// A signature of an IAM principal of ours.
-    Iam,
+    /// A signature of an IAM principal of ours, by its ARN.
+    Iam(String),
 }
 
 /// A request, whatever its shape was.

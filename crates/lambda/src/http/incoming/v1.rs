@@ -45,7 +45,7 @@ struct Authorizer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity {
-    user_arn: Option<IgnoredAny>,
+    user_arn: Option<String>,
     account_id: Option<IgnoredAny>,
     /// Set for principals of an identity pool: anybody's browser, no backend.
     cognito_identity_id: Option<IgnoredAny>,
@@ -64,10 +64,10 @@ impl Authorizer {
 }
 
 impl Identity {
-    fn signed(&self) -> Signed {
+    fn signed(self) -> Signed {
         match self {
-            Self { user_arn: Some(_), account_id: Some(_), cognito_identity_id: None } => {
-                Signed::Iam
+            Self { user_arn: Some(arn), account_id: Some(_), cognito_identity_id: None } => {
+                Signed::Iam(arn)
             }
             _ => Signed::Nothing,
         }

@@ -43,7 +43,7 @@ struct Authorizer {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Iam {
-    user_arn: Option<IgnoredAny>,
+    user_arn: Option<String>,
     /// Set for principals of an identity pool: anybody's browser, no backend.
     cognito_identity: Option<IgnoredAny>,
 }
@@ -54,9 +54,9 @@ impl From<Event> for Incoming {
         let signed = match context.authorizer {
             Some(Authorizer { jwt: Some(token), .. }) => token.signed(),
             Some(Authorizer {
-                iam: Some(Iam { user_arn: Some(_), cognito_identity: None }),
+                iam: Some(Iam { user_arn: Some(arn), cognito_identity: None }),
                 ..
-            }) => Signed::Iam,
+            }) => Signed::Iam(arn),
             _ => Signed::Nothing,
         };
         let (prefix, path) = below_stage(event.raw_path, context.stage.as_deref());

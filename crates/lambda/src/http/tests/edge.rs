@@ -13,6 +13,9 @@ use crate::{
 /// What the uploads of alice lie below.
 pub(super) const ALICE: &str = "in/2bd806c97f0e00af1a1fc3328fa763a9/";
 
+/// Who the operators are.
+const OPS: &str = "arn:aws:iam::123456789012:role/ops";
+
 /// The handler in front of a house, and the document that it must keep to.
 pub(super) struct Edge {
     pub(super) house: House,
@@ -26,14 +29,17 @@ impl Edge {
     }
 
     pub(super) async fn of(house: House) -> Self {
-        Self::with_config(house, HttpConfig::default()).await
+        let ops_principals = vec![OPS.to_owned()];
+        Self::with_config(house, HttpConfig { ops_principals, ..HttpConfig::default() }).await
     }
 
     pub(super) async fn with_config(house: House, config: HttpConfig) -> Self {
         let person = format!("{ALICE}019cb3a1-9e00-7000-8000-0a1b2c3d4e5f.jpg");
         let shirt = format!("{ALICE}019cb3a1-9e00-7000-8000-1a2b3c4d5e6f.jpg");
         house.upload(&["in/person.jpg", "in/shirt.jpg", &person, &shirt]).await;
-        let handler = RouterHandler::with_config(house.router(), config);
+        let router = house.router();
+        let ops = house.ops(router.clone());
+        let handler = RouterHandler::with_config(router, config).with_ops(ops);
         Self { handler, house, document: Document::read() }
     }
 

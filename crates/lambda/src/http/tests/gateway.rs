@@ -13,9 +13,11 @@ async fn every_event_of_the_repository_has_its_answer() {
     for name in events("router") {
         let status = match name.as_str() {
             "router.bad-body" => 422,
-            "router.rate" | "router.read" | "router.read-jwt" => 404,
+            "router.rate" | "router.ops-explain" | "router.read" | "router.read-jwt" => 404,
             "router.upload" => 201,
-            "router.health" | "router.list" | "router.openapi" => 200,
+            "router.health" | "router.list" | "router.openapi" | "router.ops-forget"
+            | "router.ops-status" | "router.ops-traffic" => 200,
+            "router.ops-refused" => 403,
             _ => 202,
         };
         assert_eq!(Edge::new().await.ask(testing::event(&name)).await.status, status, "{name}");
@@ -136,7 +138,7 @@ async fn an_event_of_another_kind_is_an_error() {
 
 async fn edge_for(origins: &[&str]) -> Edge {
     let cors_origins = origins.iter().map(|&origin| origin.to_owned()).collect();
-    Edge::with_config(House::new(), HttpConfig { cors_origins }).await
+    Edge::with_config(House::new(), HttpConfig { cors_origins, ..HttpConfig::default() }).await
 }
 
 fn from_origin(name: &str, origin: &str) -> Value {

@@ -5,6 +5,7 @@ mod document;
 mod edge;
 mod gateway;
 mod health;
+mod ops;
 mod rating;
 mod reads;
 mod refusals;
