@@ -28,6 +28,11 @@ pub enum Command {
     Check(Check),
     /// Which route a user takes at a percentage, and why
     Route(Route),
+    /// What operators see and do, through the HTTP API of a deployment or of `serve`
+    ///
+    /// Requests are signed with the AWS credentials in the environment (`AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`), but for those to this machine.
+    Ops(Ops),
     /// The HTTP API on this machine, in real time
     ///
     /// Listens on 127.0.0.1 and speaks to the sandbox. Everything is in memory and gone at the end: a
@@ -213,6 +218,90 @@ pub struct Route {
     /// One salt per decision; the rollout's never changes during a ramp
     #[arg(long, default_value = SALT)]
     pub salt: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Ops {
+    /// Where the API answers, such as the stack's output `ApiUrl`
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The AWS region; left out, the one in the URL or the environment
+    #[arg(long)]
+    pub region: Option<String>,
+    /// The answer as it came, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: OpsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OpsCommand {
+    /// The house on one screen
+    Status,
+    /// The share of users on the Gemini route
+    #[command(subcommand)]
+    Traffic(TrafficCommand),
+    /// The money of today
+    Budget,
+    /// The batches that have not ended
+    Batches,
+    /// Why a render went where it went, and whether that is what is stored
+    Explain {
+        /// Its id
+        render: String,
+    },
+    /// The gates of the ramp
+    Gates,
+    /// Leaves a gate out for a while
+    Waive(Waive),
+    /// Sends what was put aside from a queue there again
+    Redrive {
+        /// Such as imagen-jobs
+        queue: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Erases photos, pictures and rows of a user, and prints a receipt
+    Forget {
+        user: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TrafficCommand {
+    /// Where it stands
+    Get,
+    /// Sets traffic-percent
+    Set {
+        /// 0 to 100, with at most two decimals
+        percent: Percent,
+        /// Why; kept. Needed after a roll-back, and with --force
+        #[arg(long)]
+        reason: Option<String>,
+        /// Though a gate fails
+        #[arg(long, requires = "reason")]
+        force: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Waive {
+    /// cost, latency, failures, quality or budget
+    pub gate: String,
+    /// Why; kept
+    #[arg(long)]
+    pub reason: String,
+    /// For how long; 0 ends an earlier waiver
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=30))]
+    pub days: u32,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tryon_core::ports::{HttpTransport, Secrets};
 use tryon_providers::google::{Auth, Host, ImageForm, Region};
 
-pub(crate) use self::live::transport;
 pub use self::live::{live, settings};
 
 /// How Google is reached.

@@ -10,6 +10,8 @@ pub mod files;
 pub mod google;
 pub mod interrupt;
 pub mod knobs_file;
+mod network;
+pub mod ops;
 pub mod providers;
 pub mod pump;
 pub mod render_one;

@@ -14,7 +14,7 @@ use tryon_local::{
     cli::{Cli, Command, Side},
     demo,
     interrupt::{EXIT_CODE, Interrupted},
-    providers, render_one, route, serve, simulate,
+    ops, providers, render_one, route, serve, simulate,
 };
 
 fn main() -> ExitCode {
@@ -53,6 +53,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Check(args) => check::run(&args, &Environment::of_process(), &mut out)?,
         Command::Route(args) => route::run(&args, &mut out)?,
+        Command::Ops(args) => ops::run(&args, &Environment::of_process(), &mut out)?,
         Command::Serve(args) => serve::run(&args, &mut out)?,
         Command::Providers(args) => providers::run(&args, &mut out)?,
     }

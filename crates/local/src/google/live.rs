@@ -3,14 +3,17 @@ use std::{fmt, fs, path::PathBuf, sync::Arc};
 use anyhow::{Result, bail, ensure};
 use async_trait::async_trait;
 use tryon_core::{
-    ports::{HttpTransport, PortError, Secret, SecretName, Secrets},
+    ports::{PortError, Secret, SecretName, Secrets},
     settings::Settings,
 };
 use tryon_lambda::environment::Environment;
 use tryon_providers::google::{Auth, Host, ImageForm};
 
 use super::{Google, Way};
-use crate::cli::{AuthArg, FormArg, HostArg, LiveGoogle};
+use crate::{
+    cli::{AuthArg, FormArg, HostArg, LiveGoogle},
+    network,
+};
 
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const API_KEY: &str = "GEMINI_API_KEY";
@@ -55,7 +58,7 @@ pub fn live(args: &LiveGoogle, environment: &Environment) -> Result<Google> {
     let Ok(region) = region else {
         bail!("--google-region: give a region such as us-central1, or global, us or eu");
     };
-    let way = Way { transport: transport()?, secrets: Arc::new(secrets) };
+    let way = Way { transport: network::transport()?, secrets: Arc::new(secrets) };
     let image_form = match args.google_image_form {
         None | Some(FormArg::ImageConfig) => ImageForm::ImageConfig,
         Some(FormArg::ResponseFormat) => ImageForm::ResponseFormat,
@@ -74,16 +77,6 @@ pub fn settings(args: &LiveGoogle, settings: Settings) -> Result<Settings> {
         bail!("--google-endpoint: {fix}");
     }
     Ok(settings)
-}
-
-#[cfg(feature = "live")]
-pub(crate) fn transport() -> Result<Arc<dyn HttpTransport>> {
-    Ok(Arc::new(tryon_providers::ReqwestTransport::new()?))
-}
-
-#[cfg(not(feature = "live"))]
-pub(crate) fn transport() -> Result<Arc<dyn HttpTransport>> {
-    bail!("this build has no way to the network: build it with --features live")
 }
 
 /// Secrets of the user: read anew each time, so that a replaced file counts at once.

@@ -6,10 +6,7 @@ use tryon_core::ports::{PortError, Secret, SecretName, Secrets};
 use tryon_lambda::environment::Environment;
 use tryon_providers::{Detour, replicate::HOSTS};
 
-use crate::{
-    cli::LiveReplicate,
-    google::{Way, transport},
-};
+use crate::{cli::LiveReplicate, google::Way, network};
 
 const TOKEN: &str = "REPLICATE_API_TOKEN";
 
@@ -23,7 +20,7 @@ pub fn live(args: &LiveReplicate, environment: &Environment) -> Result<Way> {
         secrets.file.is_some() || secrets.token.is_some(),
         "no token: give --replicate-token-file, or {TOKEN}"
     );
-    let mut transport = transport()?;
+    let mut transport = network::transport()?;
     if let Some(endpoint) = &args.replicate_endpoint {
         let detour = Detour::new(transport, HOSTS, endpoint)
             .context("--replicate-endpoint: give a base URL such as http://127.0.0.1:8090")?;
