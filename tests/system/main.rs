@@ -27,6 +27,7 @@ mod numbers;
 mod outages;
 mod ramp;
 mod rescue;
+mod runbook;
 mod scenarios;
 mod storm;
 mod support;
