@@ -14,7 +14,7 @@ use tryon_core::{
     routing::{Percent, Route},
     settings::Settings,
 };
-use tryon_local::world::{World, WorldConfig};
+use tryon_local::world::{Refused, World, WorldConfig};
 use tryon_sandbox::{CallKind, Fault, Rule, When};
 
 use crate::support::{self, body};
@@ -90,22 +90,35 @@ async fn played(seed: u64) -> World {
     world.chaos.set_rates(Rates::all(100));
     let random = SeededRandom::new(seed);
     let script = async {
-        let mut accepted = 0;
-        for number in 0..RENDERS {
+        let (mut number, mut accepted) = (0, 0);
+        while accepted < RENDERS {
             if number % 25 == 24 {
                 turn(&world, &random);
             }
             let body = any_body(&random, number);
-            support::accept(&world, &body, &format!("key-{number}")).await;
-            accepted += 1;
+            accepted += usize::from(accept(&world, &body, &format!("key-{number}")).await);
+            number += 1;
             world.clock.sleep(Duration::from_secs(3)).await;
         }
-        support::settle(&world, accepted).await;
+        support::settle(&world, RENDERS).await;
         Ok(())
     };
     world.serve_until(script).await.unwrap();
     world.chaos.set_rates(Rates::default());
     world
+}
+
+/// Posts until there is an answer; on a day whose money is spent some are turned away.
+async fn accept(world: &World, body: &Value, key: &str) -> bool {
+    while let Err(error) = world.accept(body, key).await {
+        let refused = error.downcast_ref::<Refused>().map(|refused| refused.status);
+        if refused == Some(429) {
+            return false;
+        }
+        assert!(refused.is_none_or(|status| status >= 500), "{error}");
+        world.clock.sleep(Duration::from_secs(1)).await;
+    }
+    true
 }
 
 async fn explained(world: &World, id: &RenderId) -> Explanation {

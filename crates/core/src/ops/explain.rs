@@ -108,7 +108,7 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
     checks.batches(facts);
     checks.end(facts);
     let mut tries: Vec<_> = facts.attempts.iter().map(|attempt| Try::of(attempt, render)).collect();
-    tries.sort_by_key(|attempt| order_of(attempt));
+    tries.sort_by_key(order_of);
     let entry = facts.catalogue.get(&render.entry);
     Explanation {
         render_id: render.id.clone(),
