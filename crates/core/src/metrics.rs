@@ -97,6 +97,8 @@ macro_rules! table {
 table! {
     RENDERS_ACCEPTED: 2 = "renders_accepted", Count, Count, ["route", "lane"],
         "Renders accepted, by the route that serves them and their lane.";
+    RENDERS_ASSIGNED: 1 = "renders_assigned", Count, Count, ["route"],
+        "The same, by the route that the hash gave them.";
     REQUESTS_REPEATED: 0 = "requests_repeated", Count, Count, [],
         "Requests whose idempotency key had made a render before.";
     REQUESTS_LIMITED: 0 = "requests_limited", Count, Count, [],
@@ -119,8 +121,12 @@ table! {
         "Renders that ended without one, by failure code.";
     RENDER_SECONDS: 1 = "render_seconds", Distribution, Seconds, ["lane"],
         "From acceptance to the end of a render.";
-    RENDER_COST: 1 = "render_cost", Distribution, Count, ["lane"],
-        "What a render that ended cost, in dollars.";
+    TARGET_SHARE: 2 = "target_share", Distribution, Count, ["route", "class"],
+        "The same, as a share of the target of P95, by assigned route: 60 s online, 300 s for 4K (`online_large`), its own deadline in batch; above 1 is late. Leaves out what `render_failures` does.";
+    RENDER_FAILURES: 1 = "render_failures", Distribution, Count, ["route"],
+        "1 for a render whose assigned provider gave no picture, else 0: the average is the rate of failures. Left out are those refused for their content, and those that were never asked of it.";
+    RENDER_COST: 2 = "render_cost", Distribution, Count, ["route", "end"],
+        "What a render that ended cost, in dollars, by assigned route: with an image, or with none.";
     FALLBACKS: 1 = "fallbacks", Count, Count, ["step"],
         "Renders that went on to another step, by that step.";
     ATTEMPTS_FAILED: 1 = "attempts_failed", Count, Count, ["class"],
@@ -179,6 +185,8 @@ table! {
         "What a gate says: 0 it passes, 1 inconclusive, 2 no data, 3 it fails.";
     OVERDUE: 1 = "overdue", Count, Count, ["kind"],
         "Rows the reconciler found overdue: renders, batches, attempts.";
+    BATCHES_STUCK: 0 = "batches_stuck", Count, Count, [],
+        "Batches that stand still: a minute past their seal or ten without news of a job (reconciler), or at Google for longer than the day it means to need (imagen).";
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
     ids::RenderId,
     lane::Lane,
     messages::{PipelineEvent, RenderOrder, ToAccumulator, ToImagen, ToReplicate, encode},
-    metrics::OVERDUE,
+    metrics::{BATCHES_STUCK, OVERDUE},
     ports::{Attempts, Batches, Clock, Outgoing, Queue, QueueName, Renders},
     render::{Applied, Render},
 };
@@ -142,6 +142,7 @@ impl Reconciler {
                 Nudge::Nothing => {}
             }
         }
+        BATCHES_STUCK.count([], ticks.len() as u64);
         self.send(QueueName::Accumulator, ticks).await?;
         self.send(QueueName::ImagenJobs, questions).await
     }

@@ -2,14 +2,16 @@
 
 use crate::{
     chain::Step,
+    gates::{Class, Rules},
     ids::{AttemptId, RenderId},
     metrics::{
-        ATTEMPTS_FAILED, DUPLICATE_IMAGES, FALLBACKS, RENDER_COST, RENDER_SECONDS, RENDERS_FAILED,
-        RENDERS_SUCCEEDED, RESCUES,
+        ATTEMPTS_FAILED, DUPLICATE_IMAGES, FALLBACKS, RENDER_COST, RENDER_FAILURES, RENDER_SECONDS,
+        RENDERS_FAILED, RENDERS_SUCCEEDED, RESCUES, TARGET_SHARE,
     },
     outcome::Outcome,
     picture::PictureRef,
-    render::{Render, RenderStatus, Rescue},
+    render::{FailureCode, Render, RenderStatus, Rescue},
+    routing::Route,
     stages::buyer::picture_prefix,
 };
 
@@ -78,9 +80,16 @@ impl Change {
             RenderStatus::Failed { code, .. } => RENDERS_FAILED.count([code.as_str()], 1),
             _ => RENDERS_SUCCEEDED.count([row.step.as_str()], 1),
         }
-        let lane = [row.lane.as_str()];
-        RENDER_SECONDS.record(lane, (at - row.accepted_at).as_seconds_f64());
-        RENDER_COST.record(lane, row.cost().usd());
+        let route = row.assigned.as_str();
+        let seconds = (at - row.accepted_at).as_seconds_f64();
+        RENDER_SECONDS.record([row.lane.as_str()], seconds);
+        let end = if matches!(row.status, RenderStatus::Failed { .. }) { "none" } else { "image" };
+        RENDER_COST.record([route, end], row.cost().usd());
+        if let Some(failed) = failed(row) {
+            let (class, target) = target(row);
+            TARGET_SHARE.record([route, class.as_str()], seconds / target);
+            RENDER_FAILURES.record([route], f64::from(u8::from(failed)));
+        }
         let by_rescue = |picture: &str| {
             rescue_of(row).is_some_and(|attempt| picture.contains(attempt.as_str()))
         };
@@ -118,6 +127,39 @@ impl Change {
     }
 }
 
+/// Whether the assigned route's own provider gave no picture; none where that is no news of it: refused
+/// for its content, or never asked of it, for want of money or because its breaker was open.
+fn failed(row: &Render) -> Option<bool> {
+    let own = match row.assigned {
+        Route::Gemini => Step::Gemini,
+        Route::Legacy => Step::NanoBanana,
+    };
+    match &row.status {
+        RenderStatus::Failed { code, .. } => match code {
+            FailureCode::ContentRefused | FailureCode::BudgetExhausted => None,
+            FailureCode::ProviderUnavailable | FailureCode::TimedOut => Some(true),
+        },
+        _ if drawn(row).and_then(drawn_by) == Some(own) => Some(false),
+        _ => (row.assigned == Route::Legacy || row.google_failed).then_some(true),
+    }
+}
+
+/// How long a render may take, in seconds, and what is judged beside it.
+fn target(row: &Render) -> (Class, f64) {
+    let (class, rules) = (Class::of(row.lane, row.request.quality), Rules::default());
+    let seconds = match class {
+        Class::Online => f64::from(rules.online_seconds),
+        Class::OnlineLarge => f64::from(rules.online_large_seconds),
+        Class::Batch => (row.deadline_at - row.accepted_at).as_seconds_f64(),
+    };
+    (class, seconds)
+}
+
+/// The step that drew a picture, by where it is kept.
+fn drawn_by(picture: &PictureRef) -> Option<Step> {
+    AttemptId::from(picture.key.strip_prefix("out/")?).step()
+}
+
 /// The picture that a row owes its end to, as its model drew it.
 fn drawn(row: &Render) -> Option<&PictureRef> {
     match (&row.interim, &row.status) {
@@ -135,8 +177,59 @@ fn rescue_of(row: &Render) -> Option<&AttemptId> {
 mod tests {
     use super::*;
     use crate::{
-        catalogue::Size, chain::Fidelity, contract::fixtures, picture::Mime, render::Interim,
+        catalogue::{Quality, Size},
+        chain::Fidelity,
+        contract::fixtures,
+        lane::Lane,
+        picture::Mime,
+        render::Interim,
     };
+
+    #[test]
+    fn a_picture_of_another_s_is_a_failure_unless_the_provider_was_never_asked() {
+        let at = fixtures::start();
+        let ended = |assigned, google_failed, status| {
+            failed(&Render { assigned, status, google_failed, ..fixtures::render(1) })
+        };
+        let by = |step| {
+            let attempt = AttemptId::of(&fixtures::render_id(1).as_batch(), step, 1);
+            let key = format!("{}r.png", picture_prefix(&attempt));
+            let picture = PictureRef { key, bytes: 1, mime: Mime::Png };
+            RenderStatus::Succeeded { picture, fidelity: Fidelity::Exact, size: Size::OneK, at }
+        };
+        let without = |code| RenderStatus::Failed { code, at };
+        let (google, legacy) = (Route::Gemini, Route::Legacy);
+        for (assigned, asked, status, expected) in [
+            (google, false, by(Step::Gemini), Some(false)),
+            // An attempt before failed.
+            (google, true, by(Step::Gemini), Some(false)),
+            (google, true, by(Step::Sdxl), Some(true)),
+            (google, false, by(Step::Sdxl), None),
+            (google, false, by(Step::NanoBanana), None),
+            (legacy, false, by(Step::NanoBanana), Some(false)),
+            (legacy, false, by(Step::PhotoMaker), Some(true)),
+            (google, true, without(FailureCode::ProviderUnavailable), Some(true)),
+            (legacy, false, without(FailureCode::TimedOut), Some(true)),
+            (google, true, without(FailureCode::ContentRefused), None),
+            (google, false, without(FailureCode::BudgetExhausted), None),
+        ] {
+            let told = format!("{assigned} {asked} {status:?}");
+            assert_eq!(ended(assigned, asked, status), expected, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_batch_render_has_its_own_deadline_and_an_online_one_its_class_s() {
+        let row = |lane, quality| {
+            let mut row = Render { lane, ..fixtures::render(1) };
+            row.request.quality = quality;
+            row.deadline_at = row.accepted_at + chrono::TimeDelta::hours(2);
+            target(&row)
+        };
+        assert_eq!(row(Lane::Online, Quality::Hd), (Class::Online, 60.0));
+        assert_eq!(row(Lane::Online, Quality::FourK), (Class::OnlineLarge, 300.0));
+        assert_eq!(row(Lane::Batch, Quality::FourK), (Class::Batch, 7_200.0));
+    }
 
     #[test]
     fn a_grant_excuses_the_pictures_that_it_is_about_and_no_others() {

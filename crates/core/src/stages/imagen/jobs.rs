@@ -15,6 +15,7 @@ use crate::{
     ids::{AttemptId, JobName},
     lane::Lane,
     messages::{AttemptEventKind, RenderOrder, ToImagen, encode},
+    metrics::BATCHES_STUCK,
     money::Micros,
     outcome::{FailClass, Outcome, RenderOutcome},
     ports::{CallError, JobPhase, Outgoing, QueueName, Uploaded},
@@ -29,6 +30,8 @@ use crate::{
 const LOOK_FOR: TimeDelta = TimeDelta::minutes(10);
 /// Google expires a job after 48 h; one that cannot be asked after an hour more never will be.
 const JOB_LIFE: TimeDelta = TimeDelta::hours(49);
+/// What Google means to need for a job at most.
+const JOB_DAY: TimeDelta = TimeDelta::hours(24);
 /// How long results are asked for, from the first time on: a job may have ended long before anybody
 /// looked. Then what came is delivered, and the rest is missing: nobody whose picture is home waits for
 /// another's.
@@ -257,9 +260,12 @@ impl Imagen {
 
     /// Sends the next tick, then moves the sequence on: a crash between leaves two harmless ticks.
     async fn poll_again(&self, attempt: Attempt, running: bool) -> Result<(), StageError> {
-        let AttemptState::Submitted { seq, .. } = attempt.state else {
+        let AttemptState::Submitted { seq, since, .. } = attempt.state else {
             return Ok(());
         };
+        if self.buyer.clock.now() > since + JOB_DAY {
+            BATCHES_STUCK.count([], 1);
+        }
         let delay = attempt.poll_delay(seq + 1);
         let tick = ToImagen::Poll { attempt_id: attempt.id.clone(), seq: seq + 1 };
         self.send_tick(&tick, delay).await?;

@@ -13,7 +13,9 @@ use crate::{
     chain::Step,
     ids::{RenderId, UserId},
     lane::{self, Lane, LaneChoice, LaneError, Wish},
-    metrics::{RENDERS_ACCEPTED, RENDERS_DIVERTED, REQUESTS_LIMITED, REQUESTS_REPEATED},
+    metrics::{
+        RENDERS_ACCEPTED, RENDERS_ASSIGNED, RENDERS_DIVERTED, REQUESTS_LIMITED, REQUESTS_REPEATED,
+    },
     ports::{HourlyLimit, Inserted, PortError},
     render::{ChainRules, Course, Render, RenderStatus, own_step},
     request::{FieldError, MAX_MESSAGE_BYTES, RenderRequest},
@@ -102,6 +104,7 @@ impl Router {
             }
             Inserted::New => {
                 RENDERS_ACCEPTED.count([render.served.as_str(), render.lane.as_str()], 1);
+                RENDERS_ASSIGNED.count([render.assigned.as_str()], 1);
                 let render = Render { version: 1, ..render };
                 self.courier.deliver(vec![render.clone()]).await?;
                 Ok(Accepted { render, new: true })
