@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod alarms;
 mod breaker;
 mod bucket_catalogue;
 mod budget;
@@ -18,6 +19,7 @@ mod downloads;
 mod drops;
 mod explain;
 mod health;
+mod labels;
 mod late;
 mod legacy_storm;
 mod limit;
@@ -27,6 +29,7 @@ mod numbers;
 mod outages;
 mod ramp;
 mod rescue;
+mod resolve;
 mod runbook;
 mod scenarios;
 mod storm;
