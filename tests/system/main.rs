@@ -14,6 +14,7 @@ mod breaker;
 mod bucket_catalogue;
 mod budget;
 mod chain;
+mod dashboard;
 mod deployed;
 mod downloads;
 mod drops;

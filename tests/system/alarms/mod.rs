@@ -11,6 +11,7 @@ use crate::labels;
 
 pub(crate) use self::{
     alarm::Alarm,
+    math::Math,
     tape::{Series, Tape},
 };
 
