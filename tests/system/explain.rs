@@ -154,6 +154,9 @@ async fn what_follows_is_what_is_stored_for_a_thousand_renders() {
     assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
 }
 
+/// What a hand does to a row, which was like that.
+type Change = fn(&mut Render, Render);
+
 #[tokio::test(start_paused = true)]
 async fn a_row_that_was_changed_by_hand_is_found_out() {
     let world = support::whole_world(3, support::settings(), vec![]).await;
@@ -162,7 +165,7 @@ async fn a_row_that_was_changed_by_hand_is_found_out() {
     assert_eq!((told.differs, told.batches.len()), (vec![], 1));
     let attempt = render.costs.keys().next().unwrap().clone();
     let other = |render: &Render| render.accepted_at + chrono::TimeDelta::seconds(7);
-    let changes: [(&str, fn(&mut Render, Render)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("bucket", |row, _| row.bucket = tryon_core::routing::Bucket::from_hash(0)),
         ("assigned route", |row, _| row.assigned = Route::Legacy),
         ("lane", |row, _| row.lane = tryon_core::lane::Lane::Online),

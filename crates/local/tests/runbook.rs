@@ -1,10 +1,11 @@
 //! Every `ops` command of docs/runbook.md works against `tryon serve`, by the binary itself.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what helps a test fails as the test does")]
+
 use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    sync::Arc,
     time::Duration,
 };
 

@@ -21,14 +21,14 @@ fn finding(gate: Gate, verdict: Verdict) -> Finding {
     Finding { gate, figures, group: None, legacy: None, eta: None, waived: None }
 }
 
-fn standing(traffic: u16, ceiling: u16, rollout: Option<RolloutStatus>) -> Standing {
+fn standing(traffic: u16, ceiling: u16, rollout: Option<&RolloutStatus>) -> Standing {
     let settings = Settings {
         enable_gemini_batch: true,
         traffic_percent: percent(traffic),
         traffic_ceiling: percent(ceiling),
         ..Settings::default()
     };
-    Standing::of(&settings, rollout.as_ref())
+    Standing::of(&settings, rollout)
 }
 
 fn any_rollout() -> impl Strategy<Value = Option<RolloutStatus>> {
@@ -51,7 +51,7 @@ proptest! {
         traffic in 0..=10_000_u16, ceiling in 0..=10_000_u16, to in 0..=10_000_u16,
         rollout in any_rollout(),
     ) {
-        let standing = standing(traffic, ceiling, rollout);
+        let standing = standing(traffic, ceiling, rollout.as_ref());
         let wish = Wish { percent: percent(to.min(traffic).min(ceiling)), reason: None, force: false };
         let change = standing.decide(&wish).unwrap();
         prop_assert_eq!((change.to, change.ceiling), (wish.percent, None));
@@ -62,7 +62,7 @@ proptest! {
         traffic in 0..=10_000_u16, ceiling in 0..=10_000_u16, to in 0..=10_000_u16,
         rollout in any_rollout(), force in any::<bool>(), says_why in any::<bool>(),
     ) {
-        let standing = standing(traffic, ceiling, rollout);
+        let standing = standing(traffic, ceiling, rollout.as_ref());
         let reason = says_why.then(|| " a sale ".to_owned());
         let wish = Wish { percent: percent(to), reason, force };
         let raises = wish.percent > standing.in_force;

@@ -29,7 +29,7 @@ pub(super) struct Redriven {
 }
 
 /// Names and values, a line each.
-fn facts<const N: usize>(facts: [(&str, String); N]) -> String {
+fn facts(facts: &[(&str, String)]) -> String {
     facts.iter().fold(String::new(), |mut text, (name, value)| {
         // Writing to a string never fails.
         write!(text, "{}{name:<13} {value}", if text.is_empty() { "" } else { "\n" }).ok();
@@ -64,12 +64,12 @@ pub(super) fn status(status: &OpsStatus) -> String {
     }
     let good = if status.good { "good" } else { "LOOK: something below is not as it should be" };
     [
-        facts([("house", good.to_owned()), ("at", time(status.at))]),
+        facts(&[("house", good.to_owned()), ("at", time(status.at))]),
         self::traffic(traffic),
         format!("Renders of the last hour\n{}", shares(&status.shares)),
         self::budget(budget),
         format!("Backends\n{breakers}"),
-        facts([
+        facts(&[
             ("open batches", status.open_batches.to_string()),
             ("jobs", status.jobs.to_string()),
         ]),
@@ -99,7 +99,7 @@ pub(super) fn traffic(traffic: &Standing) -> String {
     let failing = if failing.is_empty() { "none".to_owned() } else { failing.join(", ") };
     let route = if traffic.enabled { "open" } else { "closed (enable-gemini-batch)" };
     let back = if traffic.rolled_back { ", rolled back" } else { "" };
-    facts([
+    facts(&[
         ("Gemini route", route.to_owned()),
         ("in force", format!("{} %", traffic.in_force)),
         ("percent", format!("{} % (by ops)", traffic.traffic_percent)),
@@ -144,6 +144,7 @@ pub(super) fn batches(answer: &Batches) -> String {
     if answer.batches.is_empty() { "no batch is under way".to_owned() } else { table.to_string() }
 }
 
+#[expect(clippy::ref_option, reason = "it is what an answer is read as")]
 pub(super) fn gates(status: &Option<RolloutStatus>) -> String {
     let Some(status) = status else { return "the rollout has not looked yet".to_owned() };
     let header = ["gate", "verdict", "waived", "estimate", "limit", "seen", "needed", "expected"];
@@ -174,7 +175,7 @@ pub(super) fn redrive(redriven: &Redriven) -> String {
 }
 
 pub(super) fn receipt(receipt: &Receipt) -> String {
-    let mut text = facts([
+    let mut text = facts(&[
         ("receipt", or_dash(receipt.audit_id.clone())),
         ("at", time(receipt.at)),
         ("renders", format!("{} rows erased, with their ratings", receipt.renders)),

@@ -15,12 +15,15 @@ use tryon_core::{
 use super::*;
 use crate::cli::{Cli, Command};
 
+/// The first line of a request, and its headers.
+type Asked = (String, Vec<(String, String)>);
+
 /// Answers everything alike, and keeps what was asked.
 #[derive(Debug)]
 struct Wire {
     status: u16,
     answer: Result<&'static str, TransportError>,
-    asked: Mutex<Vec<(String, Vec<(String, String)>)>>,
+    asked: Mutex<Vec<Asked>>,
 }
 
 #[async_trait]
@@ -108,12 +111,10 @@ fn signatures_are_those_of_the_published_example() {
     let mut request = Request::get(url).body(()).unwrap();
     let at: chrono::DateTime<chrono::Utc> = "2015-08-30T12:36:00Z".parse().unwrap();
     signer.sign(&mut request, b"", at.into()).unwrap();
-    let signed = request.headers()["authorization"].to_str().unwrap();
+    let header = request.headers()["authorization"].to_str().unwrap();
     let expected = "0b42ea2cbe5587460c2dc01f388964c0834d1cf82281963872548698c270aeb6";
-    assert!(
-        signed.ends_with(&format!("SignedHeaders=host;x-amz-date, Signature={expected}")),
-        "{signed}"
-    );
+    let end = format!("SignedHeaders=host;x-amz-date, Signature={expected}");
+    assert!(header.ends_with(&end), "{header}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(in crate::ops) fn explanation(of: &Explanation) -> String {
         None => "",
     };
     let mut parts = vec![
-        facts([
+        facts(&[
             ("render", of.render_id.to_string()),
             ("result", format!("{}{}{in_time}", of.status, took.unwrap_or_default())),
             (
@@ -43,7 +43,7 @@ pub(in crate::ops) fn explanation(of: &Explanation) -> String {
     parts.extend(of.batches.iter().map(batch));
     if let Some(grounds) = &of.grounds {
         let well = if grounds.google_well { "well" } else { "not well" };
-        parts.push(facts([
+        parts.push(facts(&[
             ("knobs then", format!("enable-gemini-batch {}", grounds.enable_gemini_batch)),
             ("", format!("traffic-percent {}", grounds.traffic_percent)),
             ("", format!("traffic-ceiling {}", grounds.traffic_ceiling)),
@@ -86,7 +86,7 @@ fn tries(tries: &[Try]) -> String {
 fn batch(batch: &Joined) -> String {
     let sealed = batch.sealed_at.zip(batch.seal_reason);
     let sealed = sealed.map(|(at, reason)| format!("by {reason}, {}", time(at)));
-    facts([
+    facts(&[
         ("batch", batch.batch_id.to_string()),
         ("status", format!("{}, {} renders", batch.status, batch.renders)),
         ("opened", time(batch.opened_at)),
