@@ -213,6 +213,8 @@ enum Detour {
     Retired,
     CutFetch,
     CrowdedSeal,
+    /// Replicate refuses the account once: the render that meets it waits, and tries.
+    Refused,
 }
 
 async fn detour_killed_at(detour: Detour, fatal: u64) -> (World, u64) {
@@ -228,10 +230,16 @@ async fn detour_killed_at(detour: Detour, fatal: u64) -> (World, u64) {
             let cut = Fault::CutDownload { after_rows: 1 };
             vec![Rule::new(first(CallKind::Download, 5), cut)]
         }
+        Detour::Refused => {
+            vec![Rule::new(first(CallKind::PredictionCreate, 1), Fault::status(402))]
+        }
         Detour::TurnedAway | Detour::Barred | Detour::CrowdedSeal => Vec::new(),
     };
-    let steps: &[Step] =
-        if matches!(detour, Detour::TurnedAway) { &Step::ALL } else { &[Step::Gemini] };
+    let steps: &[Step] = if matches!(detour, Detour::TurnedAway | Detour::Refused) {
+        &Step::ALL
+    } else {
+        &[Step::Gemini]
+    };
     let sandbox = SandboxConfig { ranges: false, ..support::quick(1, rules) };
     match detour {
         Detour::CrowdedSeal => {
@@ -256,7 +264,10 @@ async fn detour_killed_at(detour: Detour, fatal: u64) -> (World, u64) {
             play_killed_at(fatal, world, &vec![support::body("batch", ""); 3]).await
         }
         _ => {
-            let world = support::world_with(1, support::settings(), sandbox, steps).await;
+            let legacy = matches!(detour, Detour::Refused);
+            let percent = if legacy { Percent::ZERO } else { Percent::FULL };
+            let settings = Settings { traffic_percent: percent, ..support::settings() };
+            let world = support::world_with(1, settings, sandbox, steps).await;
             if matches!(detour, Detour::TurnedAway) {
                 // For two seconds the router need not look again.
                 for lane in ["online", "batch"] {
@@ -312,6 +323,11 @@ async fn dropped_where_an_open_breaker_turns_away() {
 #[tokio::test(start_paused = true)]
 async fn dropped_where_an_open_breaker_lets_wait() {
     println!("{}", detour(Detour::Barred, 150).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_where_the_account_is_refused() {
+    println!("{}", detour(Detour::Refused, 150).await);
 }
 
 #[tokio::test(start_paused = true)]
