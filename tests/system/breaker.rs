@@ -22,7 +22,7 @@ use tryon_local::{
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, When};
 
 use crate::{
-    health::{ONLINE, diverted, gate, online_calls, open},
+    health::{ONLINE, gate, online_calls, open},
     support::{self, body},
 };
 
@@ -122,7 +122,7 @@ async fn a_request_that_comes_again_takes_nobody_s_turn_to_try() {
         Ok(())
     };
     world.serve_until(script).await.unwrap();
-    assert_eq!((online_calls(&world), diverted(&support::renders(&world))), (2, 0));
+    assert_eq!((online_calls(&world), support::diverted(&support::renders(&world))), (2, 0));
     support::check_calm(&world);
 }
 

@@ -61,10 +61,6 @@ async fn play(world: &World, count: usize, every: u64) -> Vec<Render> {
     support::renders(world)
 }
 
-pub(crate) fn diverted(renders: &[Render]) -> usize {
-    renders.iter().filter(|r| (r.assigned, r.served) == (Route::Gemini, Route::Legacy)).count()
-}
-
 #[tokio::test(start_paused = true)]
 async fn while_google_is_down_renders_go_to_the_legacy_route_and_come_back_by_themselves() {
     // Ten minutes of 500: of each call nobody knows whether it bought anything.
@@ -79,7 +75,11 @@ async fn while_google_is_down_renders_go_to_the_legacy_route_and_come_back_by_th
     assert!(tried <= early + 4, "{tried} renders met a Google that was down");
     let last = renders.iter().rev().take_while(|r| r.served == Route::Gemini).count();
     assert!(last > 50, "only {last} came back");
-    assert!(diverted(&renders) > 150, "only {} were diverted", diverted(&renders));
+    assert!(
+        support::diverted(&renders) > 150,
+        "only {} were diverted",
+        support::diverted(&renders)
+    );
     assert_eq!(gate(&world, ONLINE).await, Gate::Closed);
     support::check_calm(&world);
 }
@@ -104,7 +104,7 @@ async fn only_one_render_at_a_time_tries() {
     };
     world.serve_until(script).await.unwrap();
     let renders = support::renders(&world);
-    assert_eq!(diverted(&renders), 19);
+    assert_eq!(support::diverted(&renders), 19);
     assert_eq!(online_calls(&world), 2, "the one that tried, and the one after");
     support::check_calm(&world);
 }
@@ -118,7 +118,7 @@ async fn an_account_that_is_refused_is_asked_once() {
         assert_eq!(support::succeeded(&renders), 10);
         // The first, and one try after 60 and 120 s; at 401 each is made twice, with a fresh token.
         assert!(online_calls(&world) <= 6, "{fault:?}: {} calls", online_calls(&world));
-        assert!(diverted(&renders) >= 6, "{fault:?}");
+        assert!(support::diverted(&renders) >= 6, "{fault:?}");
         support::check_calm(&world);
     }
 }
@@ -129,7 +129,7 @@ async fn refusals_empty_answers_and_bad_input_open_nothing() {
         let rule = Rule::new(When::kind(CallKind::Online), fault);
         let world = support::whole_world(1, support::settings(), vec![rule]).await;
         let renders = play(&world, 30, 5).await;
-        assert_eq!((diverted(&renders), gate(&world, ONLINE).await), (0, Gate::Closed));
+        assert_eq!((support::diverted(&renders), gate(&world, ONLINE).await), (0, Gate::Closed));
         support::check_calm(&world);
     }
 }
@@ -234,7 +234,7 @@ async fn a_health_store_that_is_away_fails_no_render() {
     }
     let bodies = ["online", "batch", "online"].map(|lane| body(lane, ""));
     let renders = support::play(&world, &bodies).await;
-    assert_eq!((support::succeeded(&renders), diverted(&renders)), (3, 0));
+    assert_eq!((support::succeeded(&renders), support::diverted(&renders)), (3, 0));
     support::check_calm(&world);
 }
 

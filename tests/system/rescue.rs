@@ -36,10 +36,6 @@ fn patient() -> Value {
     body
 }
 
-fn rescued(renders: &[Render]) -> usize {
-    renders.iter().filter(|r| r.rescue.as_ref().is_some_and(|r| r.attempt().is_some())).count()
-}
-
 fn in_time(render: &Render) -> bool {
     render.status.ended_at().is_some_and(|at| at <= render.deadline_at)
 }
@@ -57,7 +53,7 @@ fn by_rescue(render: &Render) -> bool {
 async fn a_render_whose_job_is_slow_is_rescued_in_time_and_its_job_cancelled() {
     let world = world(6 * 3_600, vec![]).await;
     let renders = support::play(&world, &[patient(), patient()]).await;
-    assert_eq!((support::succeeded(&renders), rescued(&renders)), (2, 2));
+    assert_eq!((support::succeeded(&renders), support::rescued(&renders)), (2, 2));
     assert!(renders.iter().all(|render| in_time(render) && by_rescue(render)));
     assert!(renders.iter().all(|render| render.lane == Lane::Batch));
     // The job is for both: cancelled once neither waits for it.
@@ -73,7 +69,7 @@ async fn a_cancelled_job_costs_what_it_had_done() {
         let midway = Rule::new(When::kind(CallKind::Create), midway);
         let world = world(6 * 3_600, vec![midway]).await;
         let renders = support::play(&world, &[patient(), patient()]).await;
-        assert_eq!((support::succeeded(&renders), rescued(&renders)), (2, 2));
+        assert_eq!((support::succeeded(&renders), support::rescued(&renders)), (2, 2));
         assert!(renders.iter().all(by_rescue));
         let (bill, settled) = (world.sandbox.bill(), support::balance(&world).settled);
         assert_eq!(bill.charges.len(), 3, "two rescues, and the row that was done");
@@ -111,7 +107,7 @@ async fn the_job_goes_on_while_one_render_still_waits_for_it() {
     let mut longer = patient();
     longer["deadline_seconds"] = json!(DEADLINE * 4);
     let renders = support::play(&world, &[patient(), longer]).await;
-    assert_eq!((support::succeeded(&renders), rescued(&renders)), (2, 1));
+    assert_eq!((support::succeeded(&renders), support::rescued(&renders)), (2, 1));
     assert_eq!(world.sandbox.calls().get(&CallKind::Cancel), None);
     // The rescued one is paid twice, knowingly; both bills are in its row.
     assert_eq!(world.sandbox.bill().charges.len(), 3);
@@ -125,7 +121,7 @@ async fn a_job_that_is_done_needs_no_rescue() {
     for job in [90, RESCUE - 300] {
         let world = world(job, vec![]).await;
         let renders = support::play(&world, &[patient()]).await;
-        assert_eq!((support::succeeded(&renders), rescued(&renders)), (1, 0));
+        assert_eq!((support::succeeded(&renders), support::rescued(&renders)), (1, 0));
         assert_eq!(world.sandbox.calls().get(&CallKind::Online), None);
         support::check_calm(&world);
     }
@@ -163,7 +159,7 @@ async fn the_first_of_two_pictures_wins_and_both_are_paid() {
     let slow_online = Rule::delay(When::kind(CallKind::Online), Duration::from_secs(95));
     let early = world(RESCUE + 30, vec![slow_online]).await;
     let renders = support::play(&early, &[patient()]).await;
-    assert_eq!(rescued(&renders), 1);
+    assert_eq!(support::rescued(&renders), 1);
     assert!(in_time(&renders[0]) && !by_rescue(&renders[0]), "{:?}", renders[0]);
     assert_eq!((renders[0].costs.len(), early.sandbox.bill().charges.len()), (2, 2));
     support::check_calm(&early);
@@ -175,7 +171,7 @@ async fn a_rescue_that_fails_leaves_the_batch_to_deliver() {
         let broken = Rule::new(When::kind(CallKind::Online), fault.clone());
         let world = world(DEADLINE + 600, vec![broken]).await;
         let renders = support::play(&world, &[patient()]).await;
-        assert_eq!((support::succeeded(&renders), rescued(&renders)), (1, 1), "{fault:?}");
+        assert_eq!((support::succeeded(&renders), support::rescued(&renders)), (1, 1), "{fault:?}");
         assert!(!by_rescue(&renders[0]));
         assert_eq!(world.sandbox.calls()[&CallKind::Online], 1, "{fault:?}: one try, no more");
         support::check_calm(&world);
@@ -202,6 +198,6 @@ async fn who_asked_for_a_batch_without_the_time_for_one_is_not_bought_for_twice(
     hasty["deadline_seconds"] = json!(240);
     let world = world(3_600, vec![]).await;
     let renders = support::play(&world, &[hasty]).await;
-    assert_eq!((support::succeeded(&renders), rescued(&renders)), (1, 0));
+    assert_eq!((support::succeeded(&renders), support::rescued(&renders)), (1, 0));
     assert_eq!(world.sandbox.bill().charges.len(), 1);
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use serde_json::json;
 use tryon_core::{
     attempt::AttemptState, budget::Account, catalogue::Catalogue, chain::Step, memory::Rates,
-    render::Render, routing::Route, settings::Settings,
+    render::Render, settings::Settings,
 };
 use tryon_local::world::{World, WorldConfig};
 use tryon_sandbox::{CallKind, Fault, Rule, When};
@@ -171,8 +171,8 @@ async fn a_thousand(seed: u64, mut rules: Vec<Rule>) -> (Vec<Render>, String) {
          of them by :predict, {} unanswered, {:?}",
         support::succeeded(&renders),
         renders.len(),
-        rescued(&renders),
-        diverted(&renders),
+        support::rescued(&renders),
+        support::diverted(&renders),
         renders.iter().filter(|render| render.costs.len() > 1).count(),
         bill.charges.len(),
         bill.charges.iter().filter(|charge| charge.model.starts_with("virtual")).count(),
@@ -195,21 +195,13 @@ fn check_answered(world: &World) {
     }
 }
 
-fn rescued(renders: &[Render]) -> usize {
-    renders.iter().filter(|r| r.rescue.as_ref().is_some_and(|r| r.attempt().is_some())).count()
-}
-
-fn diverted(renders: &[Render]) -> usize {
-    renders.iter().filter(|r| (r.assigned, r.served) == (Route::Gemini, Route::Legacy)).count()
-}
-
 #[test]
 fn a_thousand_renders_with_the_breaker_and_rescues() {
     let numbers = counted(async {
         let (renders, told) = a_thousand(7, faults_of_the_chain()).await;
         println!("{told}");
         assert!(support::succeeded(&renders) > 850);
-        assert!(rescued(&renders) > 0 && diverted(&renders) > 0);
+        assert!(support::rescued(&renders) > 0 && support::diverted(&renders) > 0);
     });
     assert_eq!(numbers.get("duplicate_images ungranted"), None);
 }
@@ -220,7 +212,7 @@ fn a_thousand_more_while_accounts_and_models_come_and_go() {
         let rules = faults_of_the_chain().into_iter().chain(faults_of_the_account()).collect();
         let (renders, told) = a_thousand(8, rules).await;
         println!("{told}");
-        assert!(support::succeeded(&renders) > 800 && diverted(&renders) > 0);
+        assert!(support::succeeded(&renders) > 800 && support::diverted(&renders) > 0);
     });
     assert_eq!(numbers.get("duplicate_images ungranted"), None);
     assert!(numbers.contains_key("model_retired gemini-nano-banana-2.1"));

@@ -21,7 +21,7 @@ use tryon_core::{
     picture::Mime,
     ports::{Clock, Objects, QueueName},
     render::{FailureCode, Render, RenderStatus, Rescue},
-    routing::Percent,
+    routing::{Percent, Route},
     settings::Settings,
 };
 use tryon_local::{
@@ -184,6 +184,17 @@ pub(crate) fn failed(renders: &[Render], code: FailureCode) -> usize {
     renders.iter().filter(with).count()
 }
 
+/// How many had an online attempt beside their job.
+pub(crate) fn rescued(renders: &[Render]) -> usize {
+    let rescued = |render: &&Render| render.rescue.as_ref().is_some_and(|r| r.attempt().is_some());
+    renders.iter().filter(rescued).count()
+}
+
+/// How many were Google's and began elsewhere.
+pub(crate) fn diverted(renders: &[Render]) -> usize {
+    renders.iter().filter(|r| (r.assigned, r.served) == (Route::Gemini, Route::Legacy)).count()
+}
+
 /// The Google account, summed over its days.
 pub(crate) fn balance(world: &World) -> Balance {
     balance_of(world, &[Account::Google])
@@ -268,7 +279,8 @@ pub(crate) fn check_calm(world: &World) {
 }
 
 /// Settled is, to the micro-dollar, what the providers bill for the attempts that settled; a row that
-/// never came, or of a job that was cancelled, named no price, and was settled at its maximum. Held covers what was billed for the others.
+/// never came, or of a job that was cancelled, named no price, and was settled at its maximum. Held
+/// covers what was billed for the others.
 fn bill(world: &World, attempts: &[Attempt], balance: Balance) {
     let held: BTreeSet<&str> = attempts
         .iter()

@@ -25,9 +25,12 @@ fn the_final_picture_is_taken_and_drafts_are_not() {
 
 #[test]
 fn a_draft_alone_is_no_picture() {
-    let mut json = answer_json();
-    json["candidates"][0]["content"]["parts"].as_array_mut().unwrap().truncate(2);
-    assert_eq!(answer(&json).given, RowAnswer::Failed(FailClass::NoImage));
+    // With words beside it, and without.
+    for parts in [2, 1] {
+        let mut json = answer_json();
+        json["candidates"][0]["content"]["parts"].as_array_mut().unwrap().truncate(parts);
+        assert_eq!(answer(&json).given, RowAnswer::Failed(FailClass::NoImage));
+    }
 }
 
 #[test]
@@ -77,13 +80,6 @@ fn thinking_took_all_the_tokens() {
     let mut json = answer_json();
     json["candidates"][0]["finishReason"] = json!("MAX_TOKENS");
     assert!(matches!(answer(&json).given, RowAnswer::Picture(_)));
-}
-
-#[test]
-fn a_draft_is_no_picture() {
-    let mut json = answer_json();
-    json["candidates"][0]["content"]["parts"].as_array_mut().unwrap().truncate(1);
-    assert_eq!(answer(&json).given, RowAnswer::Failed(FailClass::NoImage));
 }
 
 #[test]
