@@ -1,6 +1,6 @@
 //! Reading answers without trusting them: bounded bytes, and counts in whichever form they come.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use base64::{
     alphabet,
@@ -8,7 +8,7 @@ use base64::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 use tryon_core::ports::ByteStream;
 
@@ -47,6 +47,45 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     })
 }
 
+/// For a field that may be missing: `null` is as good as that.
+pub(crate) fn or_none<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The same for a text, which is borrowed where it holds no escapes.
+pub(crate) fn text<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Cow<'a, str>, D::Error> {
+    Ok(Option::<Text<'a>>::deserialize(deserializer)?.unwrap_or_default().0)
+}
+
+/// A text that is borrowed inside of an option, too.
+#[derive(Default, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The same for a list, and for what stands in it.
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let all = Option::<Vec<Option<T>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(all.into_iter().flatten().collect())
+}
+
+/// For a field of a small answer: one of another shape than is known is none, and costs no other.
+pub(crate) fn odd_or_none<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    Ok(T::deserialize(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
 /// A word of an enum, for logs: anything else may be prose, which stays out of them.
 pub(crate) fn enum_word(text: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -72,6 +111,27 @@ mod tests {
     fn counts_in_any_form() {
         let of = |json: &str| count(&mut serde_json::Deserializer::from_str(json)).unwrap();
         assert_eq!([of("7"), of("\"7\""), of("-7"), of("null"), of("{}")], [7, 7, 0, 0, 0]);
+    }
+
+    #[test]
+    fn null_is_as_good_as_missing() {
+        let json = |json| serde_json::Deserializer::from_str(json);
+        let number = |text| -> u64 { or_none(&mut json(text)).unwrap() };
+        assert_eq!([number("null"), number("7")], [0, 7]);
+        let numbers = |text| -> Vec<u64> { list(&mut json(text)).unwrap() };
+        assert_eq!([numbers("[null, 7, null]"), numbers("null")], [vec![7], vec![]]);
+        assert!(list::<_, u64>(&mut json("7")).is_err());
+        assert_eq!(text(&mut json("null")).unwrap(), "");
+        assert!(matches!(text(&mut json(r#""ab""#)).unwrap(), Cow::Borrowed("ab")));
+        assert!(matches!(text(&mut json(r#""a\n""#)).unwrap(), Cow::Owned(_)));
+    }
+
+    #[test]
+    fn what_is_odd_is_none() {
+        let of = |json: &str| -> Option<bool> {
+            odd_or_none(&mut serde_json::Deserializer::from_str(json)).unwrap()
+        };
+        assert_eq!([of("true"), of("null"), of("7"), of("[{}]")], [Some(true), None, None, None]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `GenerateContentResponse`: what the model gave, and what it used. Every field may be missing.
+//! `GenerateContentResponse`: what the model gave, and what it used. Every field may be missing, or null.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use tryon_core::{
     ports::{Answer, RowAnswer},
 };
 
-use crate::read::{BASE64, count, enum_word};
+use crate::read::{BASE64, count, enum_word, list, or_none, text};
 
 /// More tokens than any model reads or writes at once: a count beyond is none.
 const MOST_TOKENS: u64 = 10_000_000;
@@ -19,7 +19,7 @@ const MOST_TOKENS: u64 = 10_000_000;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Response<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "list")]
     candidates: Vec<Candidate<'a>>,
     prompt_feedback: Option<PromptFeedback>,
     usage_metadata: Option<UsageMetadata>,
@@ -39,13 +39,14 @@ struct Candidate<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Content<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "list")]
     parts: Vec<Part<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Part<'a> {
+    #[serde(deserialize_with = "or_none")]
     thought: bool,
     #[serde(borrow)]
     inline_data: Option<InlineData<'a>>,
@@ -55,7 +56,7 @@ struct Part<'a> {
 #[serde(default)]
 struct InlineData<'a> {
     /// Borrowed where it holds no escapes: a 4K picture is some megabytes.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     data: Cow<'a, str>,
 }
 
@@ -74,6 +75,7 @@ struct UsageMetadata {
     candidates_token_count: u64,
     #[serde(deserialize_with = "count")]
     thoughts_token_count: u64,
+    #[serde(deserialize_with = "list")]
     candidates_tokens_details: Vec<ModalityCount>,
 }
 

@@ -11,12 +11,12 @@ use tryon_core::{
     ports::{Answer, RowAnswer},
 };
 
-use crate::read::BASE64;
+use crate::read::{BASE64, list};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Response<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "list")]
     predictions: Vec<Prediction<'a>>,
 }
 

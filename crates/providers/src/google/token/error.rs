@@ -8,7 +8,7 @@ use tryon_core::{
 use crate::{
     errors::{not_created, ours_away, rejected},
     google::key::KeyError,
-    read::enum_word,
+    read::{enum_word, or_none},
 };
 
 /// Why there is no token, with what to do about it.
@@ -59,9 +59,9 @@ fn skew(ahead: Option<i64>) -> String {
 
 #[derive(Default, Deserialize)]
 struct ErrorBody {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     error: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     error_description: String,
 }
 
