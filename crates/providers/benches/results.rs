@@ -8,7 +8,7 @@
     reason = "a benchmark fails and tells"
 )]
 
-use std::{fs, hint::black_box, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, hint::black_box, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -98,7 +98,7 @@ fn batch(server: &Arc<Server>) -> GeminiBatch {
 }
 
 async fn read(batch: &GeminiBatch) -> usize {
-    let mut rows = batch.results("files/batch-1").await.unwrap();
+    let mut rows = batch.results("files/batch-1", BTreeMap::new()).await.unwrap();
     let mut pictures = 0;
     while let Some(row) = rows.next().await {
         let RowAnswer::Picture(picture) = black_box(row.unwrap()).answer.given else { panic!() };

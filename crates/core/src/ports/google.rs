@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -117,8 +117,13 @@ pub trait BatchProvider: Send + Sync + fmt::Debug {
     async fn status(&self, job: &JobName) -> Result<JobPhase, CallError>;
     /// Best effort.
     async fn cancel(&self, job: &JobName) -> Result<(), CallError>;
-    /// The rows of a finished job's result file, as they stream in.
-    async fn results(&self, file: &str) -> Result<ResultStream, CallError>;
+    /// The rows of a finished job's result file, as they stream in. `image_tokens` is what the picture
+    /// of each render counts for, where that is known.
+    async fn results(
+        &self,
+        file: &str,
+        image_tokens: BTreeMap<RenderId, u32>,
+    ) -> Result<ResultStream, CallError>;
 }
 
 /// A file of rows at the provider.

@@ -64,7 +64,11 @@ impl Imagen {
         let stored = self.buyer.objects.list(&picture_prefix(&attempt.id)).await?;
         let stored: Stored = stored.into_iter().collect();
         let mut outcomes = BTreeMap::new();
-        let whole = match self.batch.results(&file).await {
+        let image_tokens = attempt.shares.iter().filter_map(|share| {
+            let entry = self.buyer.catalogue.bought(&share.entry)?;
+            Some((share.render_id.clone(), entry.price.image_tokens))
+        });
+        let whole = match self.batch.results(&file, image_tokens.collect()).await {
             Ok(rows) => self.read_rows(attempt, rows, &stored, &mut outcomes, call).await,
             Err(error) => {
                 tracing::warn!(attempt = %attempt.id, %error, "results could not be fetched");

@@ -1,4 +1,4 @@
-use std::{io, sync::Mutex};
+use std::{collections::BTreeMap, io, sync::Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -46,7 +46,7 @@ pub(in crate::google) fn rows(
     from: u64,
     rest: Vec<io::Result<Bytes>>,
 ) -> impl Stream<Item = Result<ResultRow, CallError>> {
-    results::rows(source, Rest(from, Mutex::new(rest)))
+    results::rows(source, Rest(from, Mutex::new(rest)), BTreeMap::new())
 }
 
 struct Rest(u64, Mutex<Vec<io::Result<Bytes>>>);

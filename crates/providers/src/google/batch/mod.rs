@@ -7,7 +7,7 @@ mod lines;
 mod results;
 mod upload;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use http::{
 use serde_json::json;
 use tryon_core::{
     catalogue::Entry,
-    ids::{AttemptId, JobName},
+    ids::{AttemptId, JobName, RenderId},
     messages::RenderOrder,
     outcome::FailClass,
     ports::{
@@ -150,14 +150,18 @@ impl BatchProvider for GeminiBatch {
         self.ask(Purpose::Free, Method::POST, &url, body).await.map(drop)
     }
 
-    async fn results(&self, file: &str) -> Result<ResultStream, CallError> {
+    async fn results(
+        &self,
+        file: &str,
+        image_tokens: BTreeMap<RenderId, u32>,
+    ) -> Result<ResultStream, CallError> {
         if !is_resource(file, "files") {
             return Err(rejected(FailClass::Invalid, "this is no name of a file"));
         }
         let url = format!("{}/download/v1beta/{file}:download?alt=media", self.base().await);
         let download = Download { connection: self.connection.clone(), auth: self.auth, url };
         let (source, _) = download.reopen(0).await?;
-        Ok(results::rows(source, download).boxed())
+        Ok(results::rows(source, download, image_tokens).boxed())
     }
 }
 

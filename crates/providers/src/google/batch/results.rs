@@ -1,6 +1,6 @@
 //! The result file, row by row as it streams in.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, collections::BTreeMap, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,7 +20,11 @@ use super::{
     job::RpcStatus,
     lines::{Line, Lines},
 };
-use crate::{errors::Purpose, google::answer::Response};
+use crate::{
+    errors::Purpose,
+    google::answer::Response,
+    read::{or_none, text},
+};
 
 /// The longest row that is read, in bytes; a 4K picture takes about 10 MB in base64.
 const LONGEST: usize = 64 << 20;
@@ -31,8 +35,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[serde(default)]
 #[derive(Default)]
 struct Row<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     key: Cow<'a, str>,
+    #[serde(deserialize_with = "or_none")]
     metadata: RowMetadata<'a>,
     response: Option<Response<'a>>,
     error: Option<RpcStatus>,
@@ -43,7 +48,7 @@ struct Row<'a> {
 #[serde(default)]
 #[derive(Default)]
 struct RowMetadata<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text")]
     key: Cow<'a, str>,
 }
 
@@ -69,13 +74,15 @@ struct Reading<R> {
     /// Breaks since the last row.
     breaks: u32,
     again: R,
+    image_tokens: BTreeMap<RenderId, u32>,
 }
 
 /// The rows of `source`. A stream that breaks off goes on where it broke: what is large arrives in
-/// slices.
+/// slices. `image_tokens` is what the picture of each render counts for, where known.
 pub(super) fn rows<R: Reopen + 'static>(
     source: ByteStream,
     again: R,
+    image_tokens: BTreeMap<RenderId, u32>,
 ) -> impl Stream<Item = Result<ResultRow, CallError>> + Send + 'static {
     let start = Reading {
         source: Some(source),
@@ -84,6 +91,7 @@ pub(super) fn rows<R: Reopen + 'static>(
         known: 0,
         breaks: 0,
         again,
+        image_tokens,
     };
     stream::try_unfold(start, |mut reading| async move {
         let row = reading.next().await;
@@ -95,7 +103,7 @@ impl<R: Reopen> Reading<R> {
     async fn next(&mut self) -> Result<Option<ResultRow>, CallError> {
         loop {
             while let Some(line) = self.lines.next() {
-                if let Some(row) = row(&line) {
+                if let Some(row) = row(&line, &self.image_tokens) {
                     self.breaks = 0;
                     return Ok(Some(row));
                 }
@@ -107,7 +115,8 @@ impl<R: Reopen> Reading<R> {
                 Ok(Some(piece)) => self.take(&piece),
                 Ok(None) => {
                     self.source = None;
-                    if let Some(row) = self.lines.last().and_then(|line| row(&line)) {
+                    let last = self.lines.last();
+                    if let Some(row) = last.and_then(|line| row(&line, &self.image_tokens)) {
                         return Ok(Some(row));
                     }
                 }
@@ -145,7 +154,7 @@ impl<R: Reopen> Reading<R> {
 }
 
 /// None for an empty line.
-fn row(line: &Line) -> Option<ResultRow> {
+fn row(line: &Line, image_tokens: &BTreeMap<RenderId, u32>) -> Option<ResultRow> {
     let Line::Whole(line) = line else {
         return Some(unreadable());
     };
@@ -153,7 +162,8 @@ fn row(line: &Line) -> Option<ResultRow> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
-    Some(serde_json::from_slice(line).map_or_else(|_| unreadable(), |row: Row<'_>| row.read()))
+    let row = serde_json::from_slice::<Row<'_>>(line);
+    Some(row.map_or_else(|_| unreadable(), |row| row.read(image_tokens)))
 }
 
 fn unreadable() -> ResultRow {
@@ -165,17 +175,19 @@ fn failed(class: FailClass) -> Answer {
 }
 
 impl Row<'_> {
-    fn read(&self) -> ResultRow {
+    fn read(&self, image_tokens: &BTreeMap<RenderId, u32>) -> ResultRow {
         let key = [&self.key, &self.metadata.key].into_iter().find(|key| !key.is_empty());
+        let render_id = key.map(|key| RenderId::from(key.as_ref()));
+        let image_tokens = render_id.as_ref().and_then(|id| image_tokens.get(id).copied());
         let answer = match (&self.response, &self.error) {
-            (Some(response), _) => response.answer(None),
+            (Some(response), _) => response.answer(image_tokens),
             // Google bills no row that it answers with an error.
             (None, Some(error)) => {
                 Answer { usage: Some(Usage::default()), ..failed(error.class()) }
             }
             (None, None) => failed(FailClass::Provider),
         };
-        ResultRow { render_id: key.map(|key| RenderId::from(key.as_ref())), answer }
+        ResultRow { render_id, answer }
     }
 }
 
@@ -227,7 +239,9 @@ mod tests {
             };
             (row.render_id.map(|id| id.to_string()), kind)
         };
-        block_on(rows(source, again).map(|row| row.map(of).map_err(drop)).collect())
+        block_on(
+            rows(source, again, BTreeMap::new()).map(|row| row.map(of).map_err(drop)).collect(),
+        )
     }
 
     fn file() -> String {
@@ -261,6 +275,54 @@ mod tests {
     #[test]
     fn one_bad_row_costs_no_other() {
         assert_eq!(told(pieces(file().as_bytes(), 1_000, false)), expected());
+    }
+
+    fn read(row: &serde_json::Value, image_tokens: BTreeMap<RenderId, u32>) -> ResultRow {
+        let file = pieces(row.to_string().as_bytes(), 1_000, false);
+        let mut rows = block_on(rows(file, gone(), image_tokens).collect::<Vec<_>>());
+        rows.remove(0).unwrap()
+    }
+
+    #[test]
+    fn null_is_as_good_as_missing() {
+        let mut answer = answer_json();
+        answer["promptFeedback"] = json!(null);
+        answer["usageMetadata"]["candidatesTokensDetails"] = json!(null);
+        let parts = &mut answer["candidates"][0]["content"]["parts"];
+        parts[1]["inlineData"] = json!(null);
+        parts[2]["thought"] = json!(null);
+        parts.as_array_mut().unwrap().push(json!(null));
+        for (key, metadata) in [(json!("r-1"), json!(null)), (json!(null), json!({"key": "r-1"}))] {
+            let row = json!({"key": key, "metadata": metadata, "error": null, "response": answer});
+            let row = read(&row, BTreeMap::new());
+            assert_eq!(row.render_id.unwrap().as_str(), "r-1");
+            assert!(matches!(row.answer.given, RowAnswer::Picture(_)));
+            assert!(row.answer.usage.is_some());
+        }
+        for none in ["candidates", "content", "parts"] {
+            let mut answer = answer_json();
+            match none {
+                "candidates" => answer[none] = json!(null),
+                "content" => answer["candidates"][0][none] = json!(null),
+                _ => answer["candidates"][0]["content"][none] = json!(null),
+            }
+            let row = read(&json!({"key": "r-1", "response": answer}), BTreeMap::new());
+            assert_eq!(row.answer.given, RowAnswer::Failed(FailClass::NoImage), "{none}");
+            assert_eq!(row.render_id.unwrap().as_str(), "r-1");
+        }
+    }
+
+    #[test]
+    fn words_beside_a_picture_cost_what_words_cost() {
+        let mut answer = answer_json();
+        answer["usageMetadata"]["candidatesTokenCount"] = json!(1_150);
+        let row = json!({"key": "r-1", "response": answer});
+        let known = BTreeMap::from([(RenderId::from("r-1"), 1_120)]);
+        let usage = Usage { input: 2_440, image: 1_120, text: 210 };
+        assert_eq!(read(&row, known).answer.usage, Some(usage));
+        // Of a render that nobody knows, all counts as the picture.
+        let usage = Usage { image: 1_150, text: 180, ..usage };
+        assert_eq!(read(&row, BTreeMap::new()).answer.usage, Some(usage));
     }
 
     #[test]

@@ -263,7 +263,8 @@ async fn asks_and_cancels() {
 async fn streams_the_results() {
     let line = json!({"key": "r-1", "response": answer_json()}).to_string();
     let script = Script::new([Play::text(200, &format!("{line}\n"))]);
-    let mut rows = batch(&script, inputs()).results("files/batch-k3v8").await.unwrap();
+    let mut rows =
+        batch(&script, inputs()).results("files/batch-k3v8", BTreeMap::new()).await.unwrap();
     let row = rows.next().await.unwrap().unwrap();
     assert_eq!(row.render_id.unwrap().as_str(), "r-1");
     assert!(matches!(row.answer.given, RowAnswer::Picture(_)));
@@ -282,7 +283,8 @@ async fn a_download_that_breaks_off_goes_on_where_it_stopped() {
     };
     for again in [rest(half), rest(half - 9), Play::text(200, &file)] {
         let script = Script::new([Play::text(200, &file).cut(), Play::text(503, ""), again]);
-        let rows = batch(&script, inputs()).results("files/batch-k3v8").await.unwrap();
+        let rows =
+            batch(&script, inputs()).results("files/batch-k3v8", BTreeMap::new()).await.unwrap();
         let rows: Vec<_> =
             rows.map(|row| row.unwrap().render_id.unwrap().to_string()).collect().await;
         assert_eq!(rows, ["r-1", "r-2"]);
@@ -293,6 +295,6 @@ async fn a_download_that_breaks_off_goes_on_where_it_stopped() {
     // What does not say where it begins cannot be put together.
     let nowhere = (0..4).map(|_| Play::text(206, &file[half..]));
     let script = Script::new([Play::text(200, &file).cut()].into_iter().chain(nowhere));
-    let rows = batch(&script, inputs()).results("files/batch-k3v8").await.unwrap();
+    let rows = batch(&script, inputs()).results("files/batch-k3v8", BTreeMap::new()).await.unwrap();
     assert!(rows.collect::<Vec<_>>().await.last().unwrap().is_err());
 }
