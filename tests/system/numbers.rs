@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use serde_json::{Value, json};
 use tryon_core::{chain::Step, ports::StatusName};
-use tryon_sandbox::{CallKind, Fault, JobTime, Rule, SandboxConfig, When};
+use tryon_sandbox::{CallKind, Fault, JobTime, Nth, Rule, SandboxConfig, When};
 
 use crate::support::{self, body};
 
@@ -103,6 +103,19 @@ fn a_breaker_that_nobody_tries_keeps_nobody_away() {
         support::wait(&world, Duration::from_secs(3_600)).await;
     });
     assert_eq!(numbers.get("provider_breaker_open gemini-online"), Some(&0.0));
+}
+
+#[test]
+fn a_result_file_that_is_read_many_times_counts_each_price_once() {
+    let numbers = counted(async {
+        let cut = When::kind(CallKind::Download).nth(Nth::First(8));
+        let rules = vec![Rule::new(cut, Fault::CutDownload { after_rows: 1 })];
+        let sandbox = SandboxConfig { ranges: false, ..support::quick(1, rules) };
+        let world = support::world_with(1, support::settings(), sandbox, &[Step::Gemini]).await;
+        support::play(&world, &vec![body("batch", ""); 3]).await;
+        assert!(world.sandbox.calls()[&CallKind::Download] > 5);
+    });
+    assert_eq!(numbers.get("price_drift batch"), Some(&3.0));
 }
 
 #[test]

@@ -250,6 +250,7 @@ impl Imagen {
         let (caller, sign) = (Caller::of_job(&attempt), self.sign_of_job(&attempt, &outcomes));
         let settled = attempt.settled(outcomes, self.buyer.clock.now());
         let settled = self.buyer.commit(settled).await?;
+        self.count_prices(&settled);
         let counted = async {
             if let Some(sign) = sign {
                 self.count(caller, sign, false).await;

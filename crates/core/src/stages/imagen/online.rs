@@ -125,7 +125,30 @@ impl Imagen {
         let outcome = kept.unwrap_or(lost);
         let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
         let settled = attempt.settled(vec![outcome], self.buyer.clock.now());
-        self.buyer.tell(self.buyer.commit(settled).await?).await
+        let settled = self.buyer.commit(settled).await?;
+        self.count_prices(&settled);
+        self.buyer.tell(settled).await
+    }
+
+    /// Counts what a settled attempt cost, for whoever settled it: a result file may be read many times
+    /// before that.
+    pub(super) fn count_prices(&self, settled: &Attempt) {
+        for one in settled.outcomes().unwrap_or_default() {
+            let share = settled.shares.iter().find(|share| share.render_id == one.render_id);
+            let bought = share.and_then(|share| {
+                Some((share.maximum, self.buyer.catalogue.bought(&share.entry)?))
+            });
+            let Some((maximum, entry)) = bought else { continue };
+            let (lane, cost) = (settled.lane, one.cost);
+            // A picture that costs all that was reserved for it did not say what it used.
+            if matches!(one.outcome, Outcome::Image { .. }) && cost != maximum {
+                PRICE_DRIFT.record([lane.as_str()], cost.usd() / entry.typical(lane).usd());
+            }
+            if cost > maximum {
+                tracing::error!(model = entry.model, %cost, %maximum, "a bill above its reservation");
+                BILLS_ABOVE_RESERVATION.count([Account::Google.as_str()], 1);
+            }
+        }
     }
 
     /// Turns an answer into an outcome, its picture stored; none where it could not be.
@@ -154,18 +177,7 @@ impl Imagen {
 
 /// What an answer costs; one that does not say what it used costs all that was reserved for it.
 pub(super) fn price(entry: &Entry, lane: Lane, answer: &Answer, maximum: Micros) -> Micros {
-    let Some(usage) = answer.usage else {
-        return maximum;
-    };
-    let cost = entry.price.of(lane, usage);
-    if matches!(answer.given, RowAnswer::Picture(_)) {
-        PRICE_DRIFT.record([lane.as_str()], cost.usd() / entry.typical(lane).usd());
-    }
-    if cost > maximum {
-        tracing::error!(model = entry.model, %cost, %maximum, "a bill above its reservation");
-        BILLS_ABOVE_RESERVATION.count([Account::Google.as_str()], 1);
-    }
-    cost
+    answer.usage.map_or(maximum, |usage| entry.price.of(lane, usage))
 }
 
 #[cfg(test)]
