@@ -33,6 +33,7 @@ mod rescue;
 mod resolve;
 mod runbook;
 mod scenarios;
+mod spellings;
 mod storm;
 mod support;
 mod template;

@@ -7,13 +7,14 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::Request,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream;
+use http::header::CONTENT_LENGTH;
 use tryon_core::{catalogue::Predict, ports::Clock};
 
 use crate::{
@@ -156,7 +157,12 @@ impl App {
             }
             fault => {
                 let lost = fault == Some(Fault::LoseAnswer);
-                (work(fault).await.unwrap_or_else(IntoResponse::into_response), lost)
+                let other_words = fault.clone().filter(Fault::rewrites);
+                let response = work(fault).await.unwrap_or_else(IntoResponse::into_response);
+                match other_words {
+                    Some(words) => (rewritten(&words, response).await, lost),
+                    None => (response, lost),
+                }
             }
         };
         if !delay.is_zero() {
@@ -245,6 +251,17 @@ fn refusal(kind: CallKind, code: u16, retry_after: Option<u64>) -> Response {
         Some(seconds) => error.retry_after(seconds).into_response(),
         None => error.into_response(),
     }
+}
+
+/// An answer as the fault has it.
+async fn rewritten(fault: &Fault, response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let Ok(json) = serde_json::from_slice(&body) else {
+        return Response::from_parts(head, Body::from(body));
+    };
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(fault.rewritten(json).to_string()))
 }
 
 /// A response that is none: its body breaks at once, so that a server closes the connection before

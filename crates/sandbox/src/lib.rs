@@ -68,7 +68,12 @@ impl Sandbox {
 
     /// The same with another `token_uri`, such as `http://127.0.0.1:8080/token`.
     pub fn service_account_json_at(&self, token_uri: &str) -> String {
-        auth::key_file(&self.app.config.project, token_uri)
+        auth::key_file(&self.app.config.project, token_uri, 1)
+    }
+
+    /// The file of the account's `number`-th key; [`Self::service_account_json`] gives the first.
+    pub fn service_account_key(&self, number: u32) -> String {
+        auth::key_file(&self.app.config.project, auth::TOKEN_URI, number)
     }
 
     /// The API key that the Developer API takes here, where it takes one.

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, dangerous, decode, decode_header};
 use serde::Deserialize;
 
-use super::{KEY_ID, PUBLIC_KEY, SCOPES, TOKEN_URI};
+use super::{PUBLIC_KEY, SCOPES, TOKEN_URI, is_key_id};
 
 /// How far a caller's clock may run ahead, and how long a token may ask to live, in seconds.
 const LEEWAY: i64 = 60;
@@ -46,6 +46,11 @@ impl Refusal {
     }
 }
 
+/// The id of the key that is said to have signed it.
+pub(super) fn key_id(assertion: &str) -> Option<String> {
+    decode_header(assertion).ok()?.kid
+}
+
 /// Checks the assertion of `email`, sent to the token endpoint at `address`.
 pub(super) fn check(
     assertion: &str,
@@ -58,7 +63,7 @@ pub(super) fn check(
     if claimed.map_err(|_| Refusal::Unreadable)?.claims.iss != email {
         return Err(Refusal::Account);
     }
-    if header.alg != Algorithm::RS256 || header.kid.as_deref() != Some(KEY_ID) {
+    if header.alg != Algorithm::RS256 || !header.kid.as_deref().is_some_and(is_key_id) {
         return Err(Refusal::Signature);
     }
     let key = DecodingKey::from_rsa_pem(PUBLIC_KEY.as_bytes()).map_err(|_| Refusal::Signature)?;

@@ -18,7 +18,7 @@ pub const API_KEY_HEADER: &str = "x-goog-api-key";
 /// The scope that opens everything here.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-const KEY_ID: &str = "sandbox-only-key";
+const KEY_ID: &str = "sandbox-only-key-";
 const PRIVATE_KEY: &str = include_str!("../../assets/sandbox-only.key.pem");
 const PUBLIC_KEY: &str = include_str!("../../assets/sandbox-only.pub.pem");
 
@@ -26,13 +26,18 @@ fn client_email(project: &str) -> String {
     format!("tryon@{project}.iam.gserviceaccount.com")
 }
 
-pub(crate) fn key_file(project: &str, token_uri: &str) -> String {
+/// Whether the account has a key of this id. It has as many as anybody asks for.
+fn is_key_id(id: &str) -> bool {
+    id.strip_prefix(KEY_ID).is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+pub(crate) fn key_file(project: &str, token_uri: &str, number: u32) -> String {
     let email = client_email(project);
     let certificates = "https://www.googleapis.com/robot/v1/metadata/x509/";
     json!({
         "type": "service_account",
         "project_id": project,
-        "private_key_id": KEY_ID,
+        "private_key_id": format!("{KEY_ID}{number}"),
         "private_key": PRIVATE_KEY,
         "client_email": email,
         "client_id": "100000000000000000000",

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::App,
-    faults::{Call, CallKind},
+    faults::{Call, CallKind, Fault},
     lots,
     rpc::{ApiError, ok, reply},
     web,
@@ -29,8 +29,16 @@ pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Resp
     let address = format!("{}{}", web::base(&parts.uri, &parts.headers), parts.uri.path());
     let body = to_bytes(body, MAX_FORM).await.unwrap_or_default();
     let about = lots::hash(&[&body]);
-    app.run(&Call::new(CallKind::Token, &about), async |_| {
-        Ok::<_, ApiError>(exchange(&app, &String::from_utf8_lossy(&body), &address))
+    let form = String::from_utf8_lossy(&body);
+    let key = web::field(&form, "assertion").and_then(|it| assertion::key_id(&it));
+    let call = Call { key: key.as_deref(), ..Call::new(CallKind::Token, &about) };
+    app.run(&call, async |fault| {
+        Ok::<_, ApiError>(match fault {
+            Some(Fault::RefuseGrant { error, description }) => {
+                oauth_error(400, &error, &description)
+            }
+            _ => exchange(&app, &form, &address),
+        })
     })
     .await
 }

@@ -159,7 +159,12 @@ fn line(app: &App, id: &str, place: usize, cut: bool) -> Result<Bytes, ApiError>
     if let Some(key) = key {
         line.insert("key".to_owned(), key.into());
     }
-    let mut text = Value::Object(line).to_string();
+    let line = Value::Object(line);
+    let line = match &fault {
+        Some(fault) if fault.rewrites() => fault.rewritten(line),
+        _ => line,
+    };
+    let mut text = line.to_string();
     if fault == Some(Fault::GarbleRow) {
         text.truncate(text.len() / 2);
     }

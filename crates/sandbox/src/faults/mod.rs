@@ -1,5 +1,6 @@
 //! The fault script: ordered rules, of which the first that fits a call decides what goes wrong.
 
+mod rewrite;
 mod script;
 
 use std::time::Duration;
@@ -52,8 +53,9 @@ pub struct When {
     pub kind: Option<CallKind>,
     /// Absent: either.
     pub provider: Option<Provider>,
-    /// What the key of an online request or of a batch row contains; or, of a prediction and of the
-    /// calls about one, its attempt or, once it has one, its id.
+    /// What the key of an online request or of a batch row contains, or the id of the key that signed an
+    /// assertion; or, of a prediction and of the calls about one, its attempt or, once it has one, its
+    /// id.
     pub key: Option<String>,
     /// What the prompt of an online request, of a batch row or of a prediction contains.
     pub prompt: Option<String>,
@@ -201,6 +203,16 @@ pub enum Fault {
     /// Calls to Google: an error status with this reason, as machines read it, such as
     /// `SERVICE_DISABLED`.
     Refuse { code: u16, reason: String },
+    /// Tokens: none for this assertion, for what Google gives as error and description.
+    RefuseGrant { error: String, description: String },
+    /// Calls to Google but downloads, rows: these fields are missing, wherever they stand.
+    DropFields { fields: Vec<String> },
+    /// The same: these fields are null, and so they are at the top where they stand nowhere.
+    NullFields { fields: Vec<String> },
+    /// The same: states are `JOB_STATE_*`, counts are strings where they are numbers, and the reverse.
+    Respell,
+    /// The same: nothing but `{}`.
+    Bare,
     /// Calls: no connection, nothing received. On a port the connection closes without an answer.
     RefuseConnection,
     /// Calls: carried out and billed, but no answer.
@@ -332,6 +344,10 @@ impl Fault {
         match self {
             Self::Refuse { .. } => {
                 matches!(kind.provider(), Provider::Google) && !matches!(kind, Token | Row)
+            }
+            Self::RefuseGrant { .. } => matches!(kind, Token),
+            Self::DropFields { .. } | Self::NullFields { .. } | Self::Respell | Self::Bare => {
+                matches!(kind.provider(), Provider::Google) && !matches!(kind, Download)
             }
             Self::Status { .. } | Self::RefuseConnection | Self::LoseAnswer => {
                 !matches!(kind, Row | Prediction)
