@@ -31,6 +31,7 @@ mod outages;
 mod ramp;
 mod rescue;
 mod resolve;
+mod rotation;
 mod runbook;
 mod scenarios;
 mod spellings;

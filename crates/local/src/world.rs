@@ -17,7 +17,8 @@ use tryon_core::{
     gates::Mode,
     memory::{
         Chaos, MemoryAttempts, MemoryAudit, MemoryBoard, MemoryBus, MemoryCatalogue,
-        MemoryDatabase, MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySettings,
+        MemoryDatabase, MemoryHealth, MemoryLinks, MemoryObjects, MemoryQueues, MemorySecrets,
+        MemorySettings,
     },
     money::Micros,
     ports::{Clock, Knobs, QueueName, SettingsSource},
@@ -109,6 +110,8 @@ pub struct World {
     pub board: Arc<MemoryBoard>,
     pub health: Arc<MemoryHealth>,
     pub sandbox: Sandbox,
+    /// Where the sandbox's keys as Google are stored.
+    pub secrets: Arc<MemorySecrets>,
     /// The built-in one.
     pub catalogue: Arc<Catalogue>,
     /// Where another may take its place.

@@ -64,7 +64,9 @@ impl World {
             MemoryBus::new(clock.clone(), chaos.clone(), queues.clone(), Rule::of_the_house());
         let objects = MemoryObjects::new(chaos.clone());
         let settings = Arc::new(MemorySettings::new(config.settings));
+        let secrets = Arc::new(MemorySecrets::new(chaos.clone(), google_keys(&sandbox)));
         let parts = Parts {
+            secrets,
             bucket_catalogue: Arc::new(MemoryCatalogue::new(chaos.clone())),
             database: Arc::new(MemoryDatabase::new(chaos.clone())),
             audit: Arc::new(MemoryAudit::new(chaos.clone())),
@@ -117,6 +119,7 @@ impl World {
             board: parts.board,
             health: parts.health,
             sandbox: parts.sandbox,
+            secrets: parts.secrets,
             catalogue: parts.catalogue,
             bucket_catalogue: parts.bucket_catalogue,
             functions,
@@ -141,6 +144,7 @@ struct Parts {
     board: Arc<MemoryBoard>,
     health: Arc<MemoryHealth>,
     sandbox: Sandbox,
+    secrets: Arc<MemorySecrets>,
     transport: Arc<dyn HttpTransport>,
     google: Google,
     replicate: Option<Way>,
@@ -318,11 +322,7 @@ impl Parts {
 
     /// The sandbox in this process, and the keys it takes.
     fn to_sandbox(&self) -> Way {
-        let account = Secret::new(self.sandbox.service_account_json());
-        let api_key = self.sandbox.api_key().map(|key| (SecretName::ApiKey, Secret::new(key)));
-        let secrets = [(SecretName::ServiceAccount, account)].into_iter().chain(api_key);
-        let secrets = Arc::new(MemorySecrets::new(self.chaos.clone(), secrets));
-        Way { transport: self.transport.clone(), secrets }
+        Way { transport: self.transport.clone(), secrets: self.secrets.clone() }
     }
 
     fn distributor(&self) -> Distributor {
@@ -371,4 +371,11 @@ impl Parts {
             },
         }
     }
+}
+
+/// The keys that the sandbox takes as Google.
+fn google_keys(sandbox: &Sandbox) -> impl Iterator<Item = (SecretName, Secret)> {
+    let account = Secret::new(sandbox.service_account_json());
+    let api_key = sandbox.api_key().map(|key| (SecretName::ApiKey, Secret::new(key)));
+    [(SecretName::ServiceAccount, account)].into_iter().chain(api_key)
 }
