@@ -1,6 +1,6 @@
 //! What the tests of this crate share: the repository's events, and stages on memory adapters.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -133,6 +133,7 @@ impl House {
             clock: self.clock.clone(),
             courier: self.courier(),
             report: self.report(),
+            begun: AtomicBool::new(false),
         })
     }
 

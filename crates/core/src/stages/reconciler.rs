@@ -1,7 +1,13 @@
 //! Once a minute: finds what is owed or overdue, and only sends. Whatever it sends, the room that
 //! gets it decides by its own row whether there is anything to do.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use chrono::{DateTime, Timelike, Utc};
 use futures_util::future::{join3, try_join3};
@@ -40,6 +46,8 @@ pub struct Reconciler {
     pub clock: Arc<dyn Clock>,
     pub courier: Courier,
     pub report: Report,
+    /// Whether it ran before in this process.
+    pub begun: AtomicBool,
 }
 
 /// What a run found overdue.
@@ -65,9 +73,11 @@ impl Reconciler {
         found
     }
 
-    /// By the clock: a minute that is missed or comes twice does no harm.
+    /// By the clock: a minute that is missed or comes twice does no harm. And by a new process at once,
+    /// which may be a new deployment.
     async fn have_google_checked(&self) -> Result<(), StageError> {
-        if !self.clock.now().minute().is_multiple_of(CHECK_MINUTES) {
+        let begun = self.begun.swap(true, Ordering::Relaxed);
+        if begun && !self.clock.now().minute().is_multiple_of(CHECK_MINUTES) {
             return Ok(());
         }
         self.send(QueueName::ImagenJobs, vec![outgoing(&ToImagen::Check)?]).await

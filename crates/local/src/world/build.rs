@@ -1,6 +1,9 @@
 //! Wires the stages to the memory adapters and the Google clients to the sandbox.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use anyhow::Result;
 use tryon_core::{
@@ -369,6 +372,7 @@ impl Parts {
                 clock: self.clock.clone(),
                 catalogue,
             },
+            begun: AtomicBool::new(false),
         }
     }
 }

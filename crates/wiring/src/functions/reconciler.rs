@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use tryon_aws::Tables;
 use tryon_core::{
@@ -65,6 +65,7 @@ pub async fn reconciler() -> Result<ReconcilerHandler, WiringError> {
             clock: house.clock.clone(),
             catalogue,
         },
+        begun: AtomicBool::new(false),
     };
     Ok(ReconcilerHandler::new(Arc::new(stage)))
 }
