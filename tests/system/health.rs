@@ -80,6 +80,8 @@ async fn while_google_is_down_renders_go_to_the_legacy_route_and_come_back_by_th
         "only {} were diverted",
         support::diverted(&renders)
     );
+    let unfunded = renders.iter().filter(|r| r.course.as_ref().is_some_and(|c| c.unfunded));
+    assert_eq!(unfunded.count(), 0, "that is no lack of money");
     assert_eq!(gate(&world, ONLINE).await, Gate::Closed);
     support::check_calm(&world);
 }
