@@ -151,7 +151,7 @@ async fn what_follows_is_what_is_stored_for_a_thousand_renders() {
     let counts = [renders.len(), batches, moved, paid_twice, diverted.count(), failed.count()];
     println!("renders, in batches, with more tries, more bills, diverted, failed: {counts:?}");
     assert_eq!(counts[0], RENDERS);
-    assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+    assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
 }
 
 /// What a hand does to a row, which was like that.

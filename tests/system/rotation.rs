@@ -10,7 +10,7 @@ use tryon_core::{
     routing::Route,
     vitals::Gate,
 };
-use tryon_local::world::World;
+use tryon_local::world::{World, WorldConfig};
 use tryon_sandbox::{CallKind, Fault, Nth, Rule, SandboxConfig, When};
 
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 /// When the old key is deleted, in seconds.
 const DELETED: u64 = 600;
 const RENDERS: usize = 60;
+/// How long a token lives: past the next render, or not even that. In seconds.
+const LONG: u64 = 400;
+const SHORT: u64 = 30;
 
 fn from_then(when: When) -> When {
     when.between(Duration::from_secs(DELETED), Duration::from_secs(86_400))
@@ -38,10 +41,15 @@ fn revoked_tokens() -> [Rule; 2] {
 
 /// A render each half a minute, of either lane in turn, while ops store another key after so many
 /// seconds.
-async fn rotate(rules: Vec<Rule>, stored_after: u64) -> (World, Vec<Render>) {
-    let token_life = Duration::from_secs(400);
+async fn rotate(rules: Vec<Rule>, token_life: u64, stored_after: u64) -> (World, Vec<Render>) {
+    let token_life = Duration::from_secs(token_life);
     let sandbox = SandboxConfig { token_life, ..support::quick(1, rules) };
-    let world = support::world_with(1, support::settings(), sandbox, &Step::ALL).await;
+    // It would send everybody elsewhere for good, and here they are to come back.
+    let rollout_every = Duration::from_secs(86_400);
+    let settings = support::settings();
+    let config =
+        WorldConfig { seed: 1, settings, sandbox, rollout_every, ..WorldConfig::default() };
+    let world = support::world_of(config).await;
     let script = async {
         let arrivals = async {
             for number in 0..RENDERS {
@@ -71,11 +79,11 @@ async fn rotate(rules: Vec<Rule>, stored_after: u64) -> (World, Vec<Render>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_replaced_in_time_is_missed_by_nobody() {
-    for revoked in [false, true] {
+    for (revoked, token_life) in [(false, LONG), (false, SHORT), (true, LONG)] {
         let revoked = revoked.then(revoked_tokens).into_iter().flatten();
         let rules: Vec<Rule> = std::iter::once(deleted_key()).chain(revoked).collect();
         let count = rules.len();
-        let (world, renders) = rotate(rules, DELETED - 10).await;
+        let (world, renders) = rotate(rules, token_life, DELETED - 10).await;
         let delivered = |r: &&Render| (r.served, r.step, r.n) == (Route::Gemini, Step::Gemini, 1);
         assert_eq!(renders.iter().filter(delivered).count(), RENDERS);
         assert!(renders.iter().all(|render| !render.google_failed));
@@ -89,7 +97,7 @@ async fn a_key_that_is_replaced_in_time_is_missed_by_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_replaced_late_costs_a_detour_and_no_render() {
     let rules = std::iter::once(deleted_key()).chain(revoked_tokens()).collect();
-    let (world, renders) = rotate(rules, DELETED + 300).await;
+    let (world, renders) = rotate(rules, LONG, DELETED + 300).await;
     assert!(world.sandbox.faults().struck()[0] > 0, "the old key was shown again");
     assert!(support::diverted(&renders) > 0, "nobody knew");
     let back = renders.iter().rev().take_while(|render| render.served == Route::Gemini).count();

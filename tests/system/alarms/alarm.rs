@@ -121,7 +121,8 @@ impl Alarm {
             },
             missing: match word("TreatMissingData").unwrap() {
                 "breaching" => Missing::Breaching,
-                "notBreaching" => Missing::NotBreaching,
+                // What ignores it stays as it was: quiet, at first.
+                "notBreaching" | "ignore" => Missing::NotBreaching,
                 other => panic!("{name}: {other}"),
             },
             ignores_few: word("EvaluateLowSampleCountPercentile") == Some("ignore"),

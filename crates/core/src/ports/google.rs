@@ -117,8 +117,8 @@ pub trait BatchProvider: Send + Sync + fmt::Debug {
     async fn status(&self, job: &JobName) -> Result<JobPhase, CallError>;
     /// Best effort.
     async fn cancel(&self, job: &JobName) -> Result<(), CallError>;
-    /// The rows of a finished job's result file, as they stream in. `image_tokens` is what the picture
-    /// of each render counts for, where that is known.
+    /// The rows of a finished job's result file, as they stream in. `image_tokens` is what the
+    /// picture of each render counts for, where that is known.
     async fn results(
         &self,
         file: &str,

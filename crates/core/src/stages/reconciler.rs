@@ -73,8 +73,8 @@ impl Reconciler {
         found
     }
 
-    /// By the clock: a minute that is missed or comes twice does no harm. And by a new process at once,
-    /// which may be a new deployment.
+    /// By the clock: a minute that is missed or comes twice does no harm. And by a new process at
+    /// once, which may be a new deployment.
     async fn have_google_checked(&self) -> Result<(), StageError> {
         let begun = self.begun.swap(true, Ordering::Relaxed);
         if begun && !self.clock.now().minute().is_multiple_of(CHECK_MINUTES) {

@@ -1,4 +1,5 @@
-//! `GenerateContentResponse`: what the model gave, and what it used. Every field may be missing, or null.
+//! `GenerateContentResponse`: what the model gave, and what it used. Every field may be missing, or
+//! null.
 
 use std::borrow::Cow;
 

@@ -53,9 +53,9 @@ pub struct When {
     pub kind: Option<CallKind>,
     /// Absent: either.
     pub provider: Option<Provider>,
-    /// What the key of an online request or of a batch row contains, or the id of the key that signed an
-    /// assertion; or, of a prediction and of the calls about one, its attempt or, once it has one, its
-    /// id.
+    /// What the key of an online request or of a batch row contains, or the id of the key that
+    /// signed an assertion; or, of a prediction and of the calls about one, its attempt or, once it
+    /// has one, its id.
     pub key: Option<String>,
     /// What the prompt of an online request, of a batch row or of a prediction contains.
     pub prompt: Option<String>,

@@ -130,8 +130,8 @@ impl Imagen {
         self.buyer.tell(settled).await
     }
 
-    /// Counts what a settled attempt cost, for whoever settled it: a result file may be read many times
-    /// before that.
+    /// Counts what a settled attempt cost, for whoever settled it: a result file may be read many
+    /// times before that.
     pub(super) fn count_prices(&self, settled: &Attempt) {
         for one in settled.outcomes().unwrap_or_default() {
             let share = settled.shares.iter().find(|share| share.render_id == one.render_id);
@@ -145,7 +145,8 @@ impl Imagen {
                 PRICE_DRIFT.record([lane.as_str()], cost.usd() / entry.typical(lane).usd());
             }
             if cost > maximum {
-                tracing::error!(model = entry.model, %cost, %maximum, "a bill above its reservation");
+                let model = entry.model;
+                tracing::error!(model, %cost, %maximum, "a bill above its reservation");
                 BILLS_ABOVE_RESERVATION.count([Account::Google.as_str()], 1);
             }
         }
