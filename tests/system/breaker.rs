@@ -136,7 +136,7 @@ async fn the_backend_that_will_serve_is_the_one_that_is_looked_at() {
         sandbox: support::quick(1, vec![]),
         steps: &Step::ALL,
         catalogue: Some(Arc::new(Catalogue::parse(&text).unwrap())),
-        ..WorldConfig::default()
+        ..support::undisturbed()
     })
     .await;
     let mut patient = body("online", "");

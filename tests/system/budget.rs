@@ -81,11 +81,11 @@ async fn a_day_without_google_money_goes_where_the_shop_wants() {
     let (_, render) = one(spent(WhenBudgetExhausted::Fallback), vec![]).await;
     assert_eq!(made(&render).0, Step::PhotoMaker);
     assert_eq!((render.assigned, render.served), (Route::Gemini, Route::Gemini));
-    assert!(render.course.as_ref().unwrap().unfunded, "for the gates");
+    assert!(render.course.as_ref().unwrap().unasked, "for the gates");
     let (_, render) = one(spent(WhenBudgetExhausted::Legacy), vec![]).await;
     assert_eq!(made(&render).0, Step::NanoBanana);
     assert_eq!((render.assigned, render.served), (Route::Gemini, Route::Legacy));
-    assert!(render.course.as_ref().unwrap().unfunded);
+    assert!(render.course.as_ref().unwrap().unasked);
     let world = support::whole_world(1, spent(WhenBudgetExhausted::Reject), vec![]).await;
     let refused = world.accept(&body("online", ""), "key").await.unwrap_err();
     assert_eq!(refused.downcast_ref::<Refused>().unwrap().status, 429);

@@ -75,13 +75,10 @@ async fn while_google_is_down_renders_go_to_the_legacy_route_and_come_back_by_th
     assert!(tried <= early + 4, "{tried} renders met a Google that was down");
     let last = renders.iter().rev().take_while(|r| r.served == Route::Gemini).count();
     assert!(last > 50, "only {last} came back");
-    assert!(
-        support::diverted(&renders) > 150,
-        "only {} were diverted",
-        support::diverted(&renders)
-    );
-    let unfunded = renders.iter().filter(|r| r.course.as_ref().is_some_and(|c| c.unfunded));
-    assert_eq!(unfunded.count(), 0, "that is no lack of money");
+    let diverted = support::diverted(&renders);
+    assert!(diverted > 150, "only {diverted} were diverted");
+    let unasked = renders.iter().filter(|r| r.course.as_ref().is_some_and(|c| c.unasked));
+    assert!(unasked.count() >= diverted, "they are not held against Google");
     assert_eq!(gate(&world, ONLINE).await, Gate::Closed);
     support::check_calm(&world);
 }

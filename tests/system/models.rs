@@ -69,7 +69,7 @@ async fn world(catalogue: Arc<Catalogue>, rules: Vec<Rule>) -> World {
         sandbox: support::quick(1, rules),
         catalogue: Some(catalogue),
         steps: &[Step::Gemini],
-        ..WorldConfig::default()
+        ..support::undisturbed()
     })
     .await
 }
@@ -170,7 +170,7 @@ async fn alone(rules: Vec<Rule>) -> World {
         sandbox: support::quick(1, rules),
         catalogue: Some(catalogue(&[])),
         steps: &Step::ALL,
-        ..WorldConfig::default()
+        ..support::undisturbed()
     })
     .await
 }
@@ -338,7 +338,7 @@ async fn four_k_in_one_go_needs_no_second_step() {
         settings: support::settings(),
         sandbox: support::quick(1, Vec::new()),
         catalogue: Some(catalogue(&native)),
-        ..WorldConfig::default()
+        ..support::undisturbed()
     })
     .await;
     let four_k = |lane| {
@@ -391,7 +391,7 @@ async fn the_developer_api_serves_both_lanes_with_a_key() {
     let settings = support::settings();
     let steps = &[Step::Gemini];
     let config =
-        WorldConfig { seed: 1, settings, sandbox, google, steps, ..WorldConfig::default() };
+        WorldConfig { seed: 1, settings, sandbox, google, steps, ..support::undisturbed() };
     let world = support::world_of(config).await;
     let renders = support::play(&world, &[body("online", ""), body("batch", "")]).await;
     assert_eq!(support::succeeded(&renders), 2);

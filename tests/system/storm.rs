@@ -134,7 +134,7 @@ async fn a_thousand(seed: u64, mut rules: Vec<Rule>) -> (Vec<Render>, String) {
         sandbox: support::quick(seed, rules),
         catalogue: Some(Arc::new(Catalogue::parse(&catalogue).unwrap())),
         steps: &Step::ALL,
-        ..WorldConfig::default()
+        ..support::undisturbed()
     })
     .await;
     world.chaos.set_rates(Rates::all(150));

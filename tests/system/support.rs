@@ -64,21 +64,20 @@ pub(crate) async fn world_with(
     sandbox: SandboxConfig,
     steps: &'static [Step],
 ) -> World {
-    world_of(WorldConfig { seed, settings, sandbox, steps, ..WorldConfig::default() }).await
+    world_of(WorldConfig { seed, settings, sandbox, steps, ..undisturbed() }).await
 }
 
 /// The whole chain, with so many micro-dollars a day for rescues.
 pub(crate) async fn world_with_rescues(seed: u64, sandbox: SandboxConfig, micros: u64) -> World {
     let (settings, rescue_budget) = (settings(), Micros::new(micros));
-    let config = WorldConfig {
-        seed,
-        settings,
-        sandbox,
-        steps: &Step::ALL,
-        rescue_budget,
-        ..WorldConfig::default()
-    };
+    let config =
+        WorldConfig { seed, settings, sandbox, steps: &Step::ALL, rescue_budget, ..undisturbed() };
     world_of(config).await
+}
+
+/// A world whose traffic nobody takes back, whatever goes wrong in it.
+pub(crate) fn undisturbed() -> WorldConfig {
+    WorldConfig { rollout_every: Duration::from_secs(86_400 * 700), ..WorldConfig::default() }
 }
 
 /// A world of one's own making, with the usual pictures to ask for.

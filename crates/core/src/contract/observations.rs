@@ -88,7 +88,7 @@ fn variant(n: u64) -> Render {
     if let Some(course) = &mut row.course {
         course.drawn_by = delivered.then_some(by);
         course.batch = (n % 4 > 1).then(|| batch_id(n / 8));
-        course.unfunded = n.is_multiple_of(13);
+        course.unasked = n.is_multiple_of(13);
     }
     row.course = row.course.filter(|_| !n.is_multiple_of(5));
     row

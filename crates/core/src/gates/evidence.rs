@@ -37,12 +37,12 @@ pub struct Slice {
     /// Ended renders, but for those that are left out below.
     pub images: u64,
     /// Ended renders without a picture by the assigned provider; a batch is one observation. Left out
-    /// are those refused for their content, and those there was no money for.
+    /// are those refused for their content, and those that it was not asked for.
     pub failures: Rate,
     /// By [`Class::ALL`]. A render counts once its target's time is over: to count the quick ones
     /// earlier would make the first look the best.
     pub delays: [Delays; Class::ALL.len()],
-    /// Of ended renders that there was money for.
+    /// Of ended renders that it was asked for.
     pub costs: Costs,
 }
 

@@ -59,12 +59,12 @@ impl Observed {
         })
     }
 
-    /// Whether its end says nothing of the provider: it was refused for its content, or there was no
-    /// money.
+    /// Whether its end says nothing of the provider: it was refused for its content, or the provider was
+    /// not asked.
     pub(super) fn is_left_out(&self) -> bool {
-        let spent = self.failure == Some(FailureCode::BudgetExhausted) || self.course.unfunded;
+        let unasked = self.failure == Some(FailureCode::BudgetExhausted) || self.course.unasked;
         let own = self.course.drawn_by == Some(own_step(self.assigned));
-        self.failure == Some(FailureCode::ContentRefused) || (spent && !own)
+        self.failure == Some(FailureCode::ContentRefused) || (unasked && !own)
     }
 
     /// Whether its assigned provider made the picture.

@@ -141,10 +141,10 @@ impl Side {
         self.slices.entry(at.timestamp().div_euclid(3_600)).or_default()
     }
 
-    /// What it cost: of those there was money for.
+    /// What it cost: of those that its provider was asked for.
     fn pay(&mut self, seen: &Observed) {
         let Some(at) = seen.ended_at else { return };
-        let own = !seen.course.unfunded || seen.is_delivered();
+        let own = !seen.course.unasked || seen.is_delivered();
         if own {
             self.slice(at).costs.add(seen.cost, seen.fidelity.is_some());
         }

@@ -18,14 +18,15 @@ pub struct Course {
     /// The step that drew its picture; what enlarged it does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drawn_by: Option<Step>,
-    /// There was no money for its assigned provider, which was not asked then.
+    /// Its assigned provider was passed over without being asked: there was no money, or its health
+    /// breaker was open.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unfunded: bool,
+    pub unasked: bool,
 }
 
 impl Course {
     pub const fn new(lane: Lane) -> Self {
-        Self { lane, batch: None, drawn_by: None, unfunded: false }
+        Self { lane, batch: None, drawn_by: None, unasked: false }
     }
 }
 

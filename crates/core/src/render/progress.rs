@@ -257,10 +257,9 @@ impl Render {
         let instead = self.instead(class, now, rules);
         self.google_failed |= self.step == Step::Gemini && was_asked(class) && instead.is_none();
         let own = self.step == own_step(self.assigned);
-        if let Some(course) =
-            self.course.as_mut().filter(|_| unfunded && own && !self.google_failed)
-        {
-            course.unfunded = true;
+        let unasked = own && !was_asked(class) && !self.google_failed;
+        if let Some(course) = self.course.as_mut().filter(|_| unasked) {
+            course.unasked = true;
         }
         let code =
             if unfunded { FailureCode::BudgetExhausted } else { FailureCode::ProviderUnavailable };

@@ -108,19 +108,19 @@ fn a_batch_counts_once_when_the_last_of_it_is_over() {
 }
 
 #[test]
-fn what_there_was_no_money_for_says_nothing_of_the_provider() {
-    let unfunded = |n| {
+fn a_provider_that_was_not_asked_did_not_fail() {
+    let unasked = |n| {
         let mut row = online_render(n);
-        row.course.as_mut().unwrap().unfunded = true;
+        row.course.as_mut().unwrap().unasked = true;
         row.costs.insert(row.own_attempt(), Micros::new(200_000));
         row
     };
     let rows = [
-        drawn(unfunded(1), Step::PhotoMaker, 20),
-        failed(unfunded(2), FailureCode::TimedOut, 600),
+        drawn(unasked(1), Step::PhotoMaker, 20),
+        failed(unasked(2), FailureCode::TimedOut, 600),
         failed(online_render(3), FailureCode::BudgetExhausted, 60),
         // There was in the end.
-        drawn(unfunded(4), Step::Gemini, 20),
+        drawn(unasked(4), Step::Gemini, 20),
     ];
     let seen = sum(&evidence_of(&rows, &[], 60));
     assert_eq!((seen.images, seen.failures), (1, Rate::of(1, 0)));

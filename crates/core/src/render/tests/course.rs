@@ -47,15 +47,16 @@ fn what_enlarges_a_picture_did_not_draw_it() {
 }
 
 #[test]
-fn that_there_was_no_money_is_kept_where_the_provider_was_not_asked() {
-    let unfunded = |classes: &[FailClass]| {
+fn that_the_provider_was_not_asked_is_kept() {
+    let unasked = |classes: &[FailClass]| {
         let mut render = online();
         fail(&mut render, classes, &rules(WHOLE_CHAIN));
-        course(&render).unfunded
+        course(&render).unasked
     };
-    assert!(unfunded(&[FailClass::Unfunded]));
-    assert!(unfunded(&[FailClass::Deferred]));
-    assert!(!unfunded(&[FailClass::Provider, FailClass::Unfunded]), "it had failed before");
-    assert!(!unfunded(&[FailClass::Invalid, FailClass::Unfunded]), "PhotoMaker's money");
-    assert!(!unfunded(&[FailClass::Diverted]), "kept from it by its health");
+    assert!(unasked(&[FailClass::Unfunded]));
+    assert!(unasked(&[FailClass::Deferred]));
+    assert!(!unasked(&[FailClass::Provider, FailClass::Unfunded]), "it had failed before");
+    assert!(!unasked(&[FailClass::Invalid, FailClass::Unfunded]), "PhotoMaker's money");
+    assert!(unasked(&[FailClass::Diverted]), "kept from it by its health");
+    assert!(!unasked(&[FailClass::Invalid]));
 }

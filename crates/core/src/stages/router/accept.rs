@@ -243,10 +243,7 @@ impl Router {
         let (served, step) = self.entrance(&arrival, &grounds)?;
         self.check_step(step, lane, entry, &request)?;
         let own = own_step(assignment.route);
-        // Kept from it by its health, a render was not kept from it by money.
-        let unfunded = step != own
-            && rules.available.contains(&own)
-            && (well || assignment.route == Route::Legacy);
+        let unasked = step != own && rules.available.contains(&own);
         let after = |seconds: u32| now + TimeDelta::seconds(seconds.into());
         let mut render = Render {
             id: draft.id,
@@ -271,7 +268,7 @@ impl Router {
             to_join: false,
             open_attempts: BTreeSet::new(),
             google_failed: false,
-            course: Some(Course { unfunded, ..Course::new(lane) }),
+            course: Some(Course { unasked, ..Course::new(lane) }),
             interim: None,
             granted: None,
             rescue: None,
