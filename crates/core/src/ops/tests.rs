@@ -82,11 +82,28 @@ proptest! {
                 // What is in force then is what was asked for, or the rollout is on its way there.
                 let ceiling = change.ceiling.map_or(standing.traffic_ceiling, |(_, to)| to);
                 let by_itself = standing.mode == Mode::Automatic && !standing.rolled_back;
-                prop_assert!(change.to.min(ceiling) == wish.percent || lifts && by_itself);
-                prop_assert!(change.ceiling.is_none_or(|(_, to)| to == wish.percent));
+                prop_assert!(change.to.min(ceiling) == wish.percent || by_itself);
+                prop_assert!(change.ceiling.is_none_or(|(_, to)| to <= wish.percent));
             }
         }
     }
+}
+
+#[test]
+fn by_itself_it_begins_with_the_first_phase() {
+    let rollout = RolloutStatus { mode: Mode::Automatic, ..RolloutStatus::default() };
+    let full = Wish { percent: Percent::FULL, reason: None, force: false };
+    for ceiling in [0, 10_000] {
+        let change = standing(0, ceiling, Some(&rollout)).decide(&full).unwrap();
+        assert_eq!(change.ceiling, Some((percent(ceiling), percent(1_000))));
+        assert_eq!(change.to, Percent::FULL);
+    }
+    let little = Wish { percent: percent(100), ..full.clone() };
+    let change = standing(0, 10_000, Some(&rollout)).decide(&little).unwrap();
+    assert_eq!(change.ceiling, Some((Percent::FULL, percent(100))));
+    // On its way, the ceiling is the rollout's.
+    let change = standing(1_000, 1_000, Some(&rollout)).decide(&full).unwrap();
+    assert_eq!(change.ceiling, None);
 }
 
 #[test]

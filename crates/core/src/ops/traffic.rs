@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RolloutStatus;
 use crate::{
-    gates::{Gate, Mode},
+    gates::{Gate, Mode, Phase},
     routing::Percent,
     settings::Settings,
 };
@@ -39,7 +39,7 @@ pub struct Wish {
 pub struct Change {
     pub from: Percent,
     pub to: Percent,
-    /// The ceiling with what it becomes, where it is in the way.
+    /// The ceiling with what it becomes, where it changes, too.
     pub ceiling: Option<(Percent, Percent)>,
     pub reason: String,
 }
@@ -72,7 +72,8 @@ impl Standing {
 
     /// Less is always possible, and at once. More is refused while a gate fails, unless it is forced.
     /// A ceiling in the way is lifted as far as the wish goes, not beyond; unless the rollout is on
-    /// its way up by itself.
+    /// its way up by itself: then it is the rollout's, but for the beginning, which is its first
+    /// phase however much was wished.
     pub fn decide(&self, wish: &Wish) -> Result<Change, Refusal> {
         let (from, to) = (self.traffic_percent, wish.percent);
         let reason = wish.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
@@ -83,14 +84,18 @@ impl Standing {
             }
             reason.ok_or(Refusal::Reason)?;
         }
-        let lifts = to > self.traffic_ceiling && (self.rolled_back || self.mode == Mode::Manual);
+        let by_itself = self.mode == Mode::Automatic && !self.rolled_back;
+        let begins = by_itself && raises && from.min(self.traffic_ceiling) == Percent::ZERO;
+        let lifts = to > self.traffic_ceiling && !by_itself;
         if lifts && self.rolled_back {
             reason.ok_or(Refusal::Reason)?;
         }
+        let ceiling = if begins { to.min(Phase::Ten.percent()) } else { to };
+        let changes = (begins || lifts) && ceiling != self.traffic_ceiling;
         Ok(Change {
             from,
             to,
-            ceiling: lifts.then_some((self.traffic_ceiling, to)),
+            ceiling: changes.then_some((self.traffic_ceiling, ceiling)),
             reason: reason.unwrap_or("none given").to_owned(),
         })
     }

@@ -14,7 +14,7 @@ use crate::{
     audit::{Act, AuditEntry, AuditError},
     gates::{Gate, Waiver, WaiverError},
     ids::AuditId,
-    ops::{Refusal, RolloutStatus, Standing, Wish},
+    ops::{Change, Refusal, RolloutStatus, Standing, Wish},
     ports::{Attempts, Audit, Knobs, PortError, QueueName, Redrive, StatusBoard, StatusName},
     settings::KNOBS,
 };
@@ -69,16 +69,22 @@ impl Ops {
             "rolled_back": standing.rolled_back,
             "forced": wish.force,
         });
-        let (from, to) = (change.from, change.to);
-        let act = Act::TrafficSet { from, to };
-        self.record(actor, act, &change.reason, known.clone()).await?;
-        self.turn("traffic-percent", to).await?;
+        let Change { from, to, ceiling, reason } = change;
         let mut after = Standing { traffic_percent: to, ..standing };
-        if let Some((from, to)) = change.ceiling {
+        // The lower of the two counts: what goes down goes first.
+        if let Some((from, to)) = ceiling {
             let act = Act::CeilingSet { from, to };
-            self.record(actor, act, &change.reason, known).await?;
-            self.turn("traffic-ceiling", to).await?;
+            self.record(actor, act, &reason, known.clone()).await?;
+            if to < from {
+                self.turn("traffic-ceiling", to).await?;
+            }
             (after.traffic_ceiling, after.rolled_back) = (to, false);
+        }
+        let act = Act::TrafficSet { from, to };
+        self.record(actor, act, &reason, known).await?;
+        self.turn("traffic-percent", to).await?;
+        if let Some((_, to)) = ceiling.filter(|(from, to)| to > from) {
+            self.turn("traffic-ceiling", to).await?;
         }
         let lower = after.traffic_percent.min(after.traffic_ceiling);
         after.in_force = if after.enabled { lower } else { after.in_force };
