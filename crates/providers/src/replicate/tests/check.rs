@@ -62,7 +62,8 @@ async fn what_is_missing_is_said_with_the_fix() {
     let community = Play::json(200, &json!({"is_official": false}));
     let (found, _) = run([Play::text(200, "{}"), community, Play::text(503, "")]).await;
     assert!(fix(&found[2]).contains("give its version"), "{found:?}");
-    assert!(fix(&found[3]).contains("503"), "{found:?}");
+    // That may pass by itself.
+    assert!(matches!(&found[3].state, State::Unanswered(why) if why.contains("503")), "{found:?}");
 
     let refused = || Play::json(401, &json!({"title": "Unauthenticated", "status": 401}));
     let (found, script) = run([refused(), refused()]).await;
