@@ -121,8 +121,9 @@ impl Pulse {
             PROVIDER_CALLS.count([backend.as_str(), sign.as_str()], tally.calls);
             self.count(backend, tally).await;
         }
-        let known = self.kept().get(&backend.into()).map(|(_, vitals)| vitals.gate(now));
-        if sign == Sign::Good && known.is_none_or(|gate| gate == Gate::Closed) {
+        // A call may end in another process than it began in, which knows nothing of a try, or knows
+        // what was long ago.
+        if sign == Sign::Good && self.vitals(backend).await.gate(now) == Gate::Closed {
             return;
         }
         let rules = BreakerRules::of(backend);

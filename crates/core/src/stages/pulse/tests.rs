@@ -76,6 +76,24 @@ async fn one_of_many_tries_and_lets_the_others_back() {
     }
 }
 
+/// A prediction is asked after by whoever is free.
+#[tokio::test(start_paused = true)]
+async fn a_try_may_end_in_a_process_that_knows_of_none() {
+    let ward = Ward::new();
+    let (new, old) = (ward.pulse(), ward.pulse());
+    assert_eq!(gate(&old).await, Gate::Closed);
+    for other in [new, old] {
+        let one = ward.pulse();
+        fail(&one, 9, Sign::Account).await;
+        ward.wait(60_000).await;
+        assert_eq!(one.admit(BACKEND, [render_id(0)].iter()).await, Admission::Go);
+        ward.wait(10_000).await;
+        let tally = Tally { calls: 1, ..Tally::default() };
+        other.record(BACKEND, [render_id(0)].iter(), tally, Sign::Good).await;
+        assert_eq!(gate(&ward.pulse()).await, Gate::Closed);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_is_as_it_was_then_closed() {
     let ward = Ward::new();
