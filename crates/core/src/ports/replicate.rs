@@ -25,7 +25,8 @@ pub trait Predictions: Send + Sync + fmt::Debug {
         model: &PredictionModel,
         time: Duration,
     ) -> Result<JobName, CallError>;
-    /// The prediction made for this attempt, among those created since `since`; the oldest of several.
+    /// The prediction made for this attempt, among those created in the half hour from `since` on; the
+    /// oldest of several.
     async fn find(
         &self,
         attempt: &AttemptId,

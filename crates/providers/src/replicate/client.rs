@@ -38,6 +38,8 @@ const LEAST_TIME: Duration = Duration::from_secs(5);
 /// How long past its time a prediction may still read its pictures: the half hour that the provider
 /// lets one run, and as much again.
 const READABLE: TimeDelta = TimeDelta::hours(1);
+/// How long after the time from which on it is looked for a prediction may have been created.
+const WINDOW: TimeDelta = TimeDelta::minutes(30);
 /// How far a prediction is looked for: this many pages of 100, newest first.
 const PAGES: usize = 50;
 
@@ -75,8 +77,10 @@ impl ReplicateClient {
         since: DateTime<Utc>,
     ) -> Result<Option<JobName>, CallError> {
         let list = format!("{REPLICATE_URL}/predictions");
-        let after = since.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let mut url = format!("{list}?created_after={}", encode(&after));
+        // Without an end an hour's predictions would be read to reach the one that was lost.
+        let time = |at: DateTime<Utc>| encode(&at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        let (after, before) = (time(since), time(since + WINDOW));
+        let mut url = format!("{list}?created_after={after}&created_before={before}");
         let mut oldest = None;
         for _ in 0..PAGES {
             let answer = self.ask(Method::GET, &url).await?;

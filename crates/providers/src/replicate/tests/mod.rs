@@ -238,7 +238,10 @@ async fn finds_across_pages_what_a_lost_create_made() {
     assert_eq!(found, Some(job()));
     let asked: Vec<_> = script.sent().iter().map(|sent| sent.uri.to_string()).collect();
     let list = "https://api.replicate.com/v1/predictions";
-    let first = format!("{list}?created_after=2026-11-23T10%3A00%3A05.000Z");
+    let first = format!(
+        "{list}?created_after=2026-11-23T10%3A00%3A05.000Z\
+         &created_before=2026-11-23T10%3A30%3A05.000Z"
+    );
     assert_eq!(asked, [first, format!("{list}?cursor=c2")]);
 }
 
