@@ -76,7 +76,9 @@ impl Record {
 
     fn is_gone(&self, now: DateTime<Utc>) -> bool {
         let removed = self.0.get("data_removed").and_then(Value::as_bool).unwrap_or_default();
-        let old = || self.ended().is_some_and(|ended| now - ended > KEPT);
+        // Where it is not said when it ended: none of ours lasts as long as outputs are kept.
+        let ended = || self.ended().or_else(|| self.created());
+        let old = || ended().is_some_and(|ended| now - ended > KEPT);
         removed || self.0.get("output").is_none_or(Value::is_null) && old()
     }
 

@@ -56,6 +56,9 @@ fn what_was_deleted_is_gone() {
     // Nothing was made, however long ago that is.
     assert_eq!(ended("2026-11-23T08:00:00Z", json!([])), succeeded(&[]));
     assert_eq!(ended("soon", json!(null)), succeeded(&[]));
+    let created = |at: &str| phase(&json!({"status": "succeeded", "created_at": at}));
+    assert_eq!(created("2026-11-23T09:04:00Z"), PredictionPhase::Gone);
+    assert_eq!(created("2026-11-23T09:06:00Z"), succeeded(&[]));
 }
 
 #[test]
