@@ -21,6 +21,9 @@ use crate::{
     vitals::{Admission, Gate, Sign, Tally},
 };
 
+/// Over how much longer than the account is shut its renders come back, in milliseconds.
+const SPREAD_MS: u64 = 15_000;
+
 /// Whose calls are counted, kept while the attempt itself goes on.
 pub(super) struct Caller {
     render: RenderId,
@@ -53,7 +56,11 @@ impl Replicate {
         CALLS_PUT_OFF.count([Backend::Replicate.as_str(), "barred"], 1);
         let now = self.buyer.clock.now();
         let asked = match self.pulse.vitals(Backend::Replicate).await.gate(now) {
-            Gate::Open { until } => (until - now).to_std().ok(),
+            // Not all in the same second.
+            Gate::Open { until } => {
+                let spread = Duration::from_millis(self.buyer.random.next_u64() % SPREAD_MS);
+                (until - now).to_std().ok().map(|wait| wait + spread)
+            }
             // Whoever tries may be done soon.
             Gate::Closed | Gate::HalfOpen | Gate::Probing { .. } => None,
         };
@@ -104,6 +111,11 @@ impl Replicate {
         };
         let account = self.pulse.record(Backend::Replicate, [&render].into_iter(), tally, sign);
         join(account, self.pulse.count(step, tally)).await;
+    }
+
+    /// Nothing was learnt: should its render be the one that tries, another may.
+    pub(super) async fn leave_to_another(&self, caller: Caller) {
+        self.pulse.give_back(Backend::Replicate, &caller.render).await;
     }
 
     /// A question after a prediction was refused for the account: no create would fare better.

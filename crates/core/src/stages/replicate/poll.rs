@@ -162,14 +162,17 @@ impl Replicate {
             }
         };
         let now = self.buyer.clock.now();
-        let sign = sign_of_outcome(&outcome, now < self.time_is_over(&attempt, since));
+        // The provider counts from the create, we from its answer.
+        let in_time = now + LAST_WORD < self.time_is_over(&attempt, since);
+        let sign = sign_of_outcome(&outcome, in_time);
         let took = prediction.took.filter(|_| matches!(outcome, Outcome::Image { .. }));
         let caller = Caller::of(&attempt);
         let outcome = RenderOutcome { render_id: share.render_id.clone(), outcome, cost };
         let settled = self.buyer.commit(attempt.settled(vec![outcome], now)).await?;
         let counted = async {
-            if let Some(sign) = sign {
-                self.count(caller, sign, took).await;
+            match sign {
+                Some(sign) => self.count(caller, sign, took).await,
+                None => self.leave_to_another(caller).await,
             }
         };
         join(self.buyer.tell(settled), counted).await.0
