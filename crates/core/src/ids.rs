@@ -130,6 +130,11 @@ impl AttemptId {
         Self(format!("{owner}/{step}/{n}").into())
     }
 
+    /// Which try of its step it is; none where it is no id of ours.
+    pub fn n(&self) -> Option<u32> {
+        self.as_str().rsplit('/').next()?.parse().ok()
+    }
+
     /// The step it is a try of; none where it is no id of ours.
     pub fn step(&self) -> Option<Step> {
         let name = self.0.split('/').nth(1)?;

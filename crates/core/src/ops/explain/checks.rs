@@ -150,7 +150,9 @@ fn why_failed(facts: &Facts<'_>, at: DateTime<Utc>) -> FailureCode {
     let outcomes = facts.attempts.iter().filter_map(|attempt| {
         // What came later did not decide.
         let ended_at = attempt.ended_at().filter(|ended_at| *ended_at <= at)?;
-        Some((ended_at, outcome_of(attempt, render)?.outcome))
+        // One may end in the moment in which the next does.
+        let turn = (ended_at, attempt.step, attempt.id.n());
+        Some((turn, outcome_of(attempt, render)?.outcome))
     });
     let outcomes: Vec<_> = outcomes.collect();
     if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Refused) {
@@ -160,7 +162,7 @@ fn why_failed(facts: &Facts<'_>, at: DateTime<Utc>) -> FailureCode {
         return FailureCode::TimedOut;
     }
     // The last try decides.
-    match outcomes.iter().max_by_key(|(ended_at, _)| *ended_at) {
+    match outcomes.iter().max_by_key(|(turn, _)| *turn) {
         Some((_, Outcome::Failed { class: FailClass::Unfunded | FailClass::Deferred })) => {
             FailureCode::BudgetExhausted
         }
