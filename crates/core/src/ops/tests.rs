@@ -101,9 +101,24 @@ fn by_itself_it_begins_with_the_first_phase() {
     let little = Wish { percent: percent(100), ..full.clone() };
     let change = standing(0, 10_000, Some(&rollout)).decide(&little).unwrap();
     assert_eq!(change.ceiling, Some((Percent::FULL, percent(100))));
+    // Ops came as far as 10 % by hand, under an open ceiling.
+    let change = standing(1_000, 10_000, Some(&rollout)).decide(&full).unwrap();
+    assert_eq!(change.ceiling, Some((Percent::FULL, percent(1_000))));
     // On its way, the ceiling is the rollout's.
     let change = standing(1_000, 1_000, Some(&rollout)).decide(&full).unwrap();
     assert_eq!(change.ceiling, None);
+}
+
+#[test]
+fn a_roll_back_is_let_go_with_a_reason_alone() {
+    let rollout = RolloutStatus { rolled_back: true, ..RolloutStatus::default() };
+    let wish = |reason: Option<&str>| {
+        let wish =
+            Wish { percent: percent(1_000), reason: reason.map(str::to_owned), force: false };
+        standing(5_000, 1_000, Some(&rollout)).decide(&wish).unwrap().ceiling
+    };
+    assert_eq!(wish(Some("it is mended")), Some((percent(1_000), percent(1_000))));
+    assert_eq!(wish(None), None);
 }
 
 #[test]

@@ -72,8 +72,9 @@ impl Standing {
 
     /// Less is always possible, and at once. More is refused while a gate fails, unless it is forced.
     /// A ceiling in the way is lifted as far as the wish goes, not beyond; unless the rollout is on
-    /// its way up by itself: then it is the rollout's, but for the beginning, which is its first
-    /// phase however much was wished.
+    /// its way up by itself: then it goes on from what is in force, or begins with its first phase,
+    /// however much was wished. After a roll-back a wish with a reason lets the ceiling go, also where it is
+    /// high enough already.
     pub fn decide(&self, wish: &Wish) -> Result<Change, Refusal> {
         let (from, to) = (self.traffic_percent, wish.percent);
         let reason = wish.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
@@ -85,13 +86,22 @@ impl Standing {
             reason.ok_or(Refusal::Reason)?;
         }
         let by_itself = self.mode == Mode::Automatic && !self.rolled_back;
-        let begins = by_itself && raises && from.min(self.traffic_ceiling) == Percent::ZERO;
+        let lower = from.min(self.traffic_ceiling);
+        let begins = by_itself && raises && lower == Percent::ZERO;
+        // A ceiling that ops left open would let all of it through at once.
+        let steps = by_itself && raises && self.traffic_ceiling > lower;
         let lifts = to > self.traffic_ceiling && !by_itself;
+        let lets_go = self.rolled_back && reason.is_some() && to >= self.traffic_ceiling;
         if lifts && self.rolled_back {
             reason.ok_or(Refusal::Reason)?;
         }
-        let ceiling = if begins { to.min(Phase::Ten.percent()) } else { to };
-        let changes = (begins || lifts) && ceiling != self.traffic_ceiling;
+        let first = lower.max(Phase::Ten.percent());
+        let ceiling = match (begins, steps) {
+            (true, _) => to.min(first),
+            (false, true) => to.min(first).min(self.traffic_ceiling),
+            (false, false) => to,
+        };
+        let changes = (begins || steps || lifts) && ceiling != self.traffic_ceiling || lets_go;
         Ok(Change {
             from,
             to,

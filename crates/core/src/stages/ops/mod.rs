@@ -61,7 +61,18 @@ impl Ops {
     /// Sets `traffic-percent`, and lifts the ceiling where it is in the way; how the traffic stands
     /// then, once caches have run out.
     pub async fn set_traffic(&self, actor: &str, wish: &Wish) -> Result<Standing, OpsError> {
-        let standing = self.traffic().await?;
+        // What was turned a moment ago counts, too: past the cache.
+        let settings = self.router.settings.fresh().await?;
+        let lower = settings.traffic_percent.min(settings.traffic_ceiling);
+        let rollout = match self.rollout().await {
+            // Less is always possible, whatever became of the status.
+            Err(error) if wish.percent <= lower => {
+                tracing::warn!(%error, "rollout-status cannot be read");
+                None
+            }
+            rollout => rollout?,
+        };
+        let standing = Standing::of(&settings, rollout.as_ref());
         let change = standing.decide(wish)?;
         let known = json!({
             "in_force": standing.in_force,
