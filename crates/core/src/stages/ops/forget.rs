@@ -30,6 +30,7 @@ impl Ops {
         let router = &self.router;
         let mut receipt = Receipt { at: router.clock.now(), ..Receipt::default() };
         let (mut before, mut over) = (None, Vec::new());
+        let (mine, mut needed) = (below(user), BTreeSet::new());
         loop {
             let page = router.renders.list(user, before.as_ref(), MOST).await?;
             before = page.last().map(|render| render.id.clone());
@@ -38,6 +39,7 @@ impl Ops {
                 if is_over(&render) {
                     over.push(render);
                 } else {
+                    needed.extend(photos_of(&render, &mine).map(str::to_owned));
                     let (render_id, until) = (render.id, render.give_up_at);
                     receipt.under_way.push(UnderWay { render_id, until });
                 }
@@ -49,7 +51,7 @@ impl Ops {
         }
         // With nobody left to need them, whatever else the user uploaded goes, too.
         let last = receipt.under_way.is_empty() && !receipt.more;
-        let own = if last { router.objects.list(&below(user)).await? } else { Vec::new() };
+        let own = if last { router.objects.list(&mine).await? } else { Vec::new() };
         if !over.is_empty() || !own.is_empty() {
             let known = json!({"renders": over.len(), "uploads": own.len(), "more": receipt.more});
             // It says that somebody is forgotten, and not who.
@@ -57,7 +59,7 @@ impl Ops {
             receipt.audit_id = Some(id.to_string());
         }
         for render in &over {
-            self.erase_pictures(render, user, &mut receipt).await?;
+            self.erase_pictures(render, &mine, &needed, &mut receipt).await?;
         }
         let ids: Vec<_> = over.iter().map(|render| render.id.clone()).collect();
         receipt.renders = router.renders.erase(&ids).await?;
@@ -68,15 +70,16 @@ impl Ops {
     async fn erase_pictures(
         &self,
         render: &Render,
-        user: &UserId,
+        own: &str,
+        needed: &BTreeSet<String>,
         receipt: &mut Receipt,
     ) -> Result<(), PortError> {
         let batches = self.batches_of(render).await?;
         let attempts = self.attempts_of(render, &batches).await?;
         let pictures = pictures_of(render, &attempts);
         receipt.pictures += self.remove(pictures.iter().map(String::as_str)).await?;
-        let own = below(user);
-        let photos: BTreeSet<&str> = photos_of(render, &own).collect();
+        let photos = photos_of(render, own).filter(|key| !needed.contains(*key));
+        let photos: BTreeSet<&str> = photos.collect();
         receipt.photos += self.remove(photos).await?;
         for batch in batches {
             receipt.batches += u64::from(self.blank(batch, render).await?);

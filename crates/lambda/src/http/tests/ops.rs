@@ -209,6 +209,33 @@ async fn what_was_put_aside_is_sent_again() {
 }
 
 #[tokio::test]
+async fn photos_of_a_render_that_goes_on_are_left() {
+    let edge = Edge::new().await;
+    let alices = |key: &str| {
+        let mut event = changed("create", |body| body["user_id"] = json!("alice"));
+        event["headers"]["idempotency-key"] = json!(key);
+        event
+    };
+    let first = edge.ask(alices("first")).await;
+    let second = edge.ask(alices("second")).await;
+    let row = edge.row(&first).await;
+    let over = Render {
+        status: RenderStatus::Failed { code: FailureCode::TimedOut, at: start() },
+        owed: [].into(),
+        open_attempts: [].into(),
+        to_join: false,
+        due_at: None,
+        ..row
+    };
+    let renders: &dyn tryon_core::ports::Renders = edge.house.database.as_ref();
+    assert_eq!(renders.update(&[over]).await, Ok(vec![true]));
+    let receipt = edge.ops("POST", "forget", json!({"user_id": "alice"})).await;
+    assert_eq!((&receipt.body["renders"], &receipt.body["photos"]), (&json!(1), &json!(0)));
+    assert_eq!(receipt.body["under_way"][0]["render_id"], second.body["render_id"]);
+    assert!(edge.house.objects.digest("in/person.jpg").is_some(), "the second needs it");
+}
+
+#[tokio::test]
 async fn a_user_is_forgotten_once_nothing_goes_on() {
     let edge = Edge::new().await;
     let create = changed("create", |body| body["user_id"] = json!("alice"));
