@@ -88,9 +88,6 @@ impl Rollout {
             self.turn(ceiling).await?;
             stand.ramp.ceiling = ceiling;
         }
-        for act in &stand.untold {
-            self.tell(act).await?;
-        }
         let (breaker_open, openings) = self.breaker(&settings, &stand, now).await?;
         let evidence = self.evidence(&stand.ramp, openings, now).await?;
         let report = judge(&evidence, &self.rules, &stand.waivers, now);
@@ -104,7 +101,10 @@ impl Rollout {
             if let Act::RolledBack { to, .. } | Act::Raised { to, .. } = entry.act {
                 self.turn(to).await?;
             }
-            self.tell(entry).await?;
+        }
+        // A bus that is away does not keep the traffic up.
+        for act in stand.untold.iter().chain(&entry) {
+            self.tell(act).await?;
         }
         let told = entry.as_ref().or(stand.newest.as_ref()).map(|act| (act.at, act.id.clone()));
         let after = stand.ramp.after(step, now);

@@ -286,6 +286,16 @@ async fn a_run_may_die_anywhere_and_the_next_one_makes_it_good() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bus_that_is_away_does_not_keep_the_traffic_up() {
+    let bed = Bed::failing().await;
+    let untold = act("rollout/ready/2", 1, Act::Ready { next: Phase::Fifty });
+    bed.audit.record(&untold).await.unwrap();
+    bed.chaos.fail_next(Call::BusPublish, Mishap::Throttled);
+    assert!(matches!(bed.run().await, Err(StageError::Retry(_))));
+    assert_eq!(bed.ceiling().await, percent(1_000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn runs_at_once_decide_once() {
     let bed = Bed::failing().await;
     let (one, other) = join(bed.run(), bed.run()).await;
