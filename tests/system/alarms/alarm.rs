@@ -165,7 +165,8 @@ impl Alarm {
             (Some(value), Comparison::Above) => value > self.threshold,
             (Some(value), Comparison::AtLeast) => value >= self.threshold,
             (Some(value), Comparison::Below) => value < self.threshold,
-            (None, _) => matches!(self.missing, Missing::Breaching),
+            // Nobody knows what was before the run.
+            (None, _) => matches!(self.missing, Missing::Breaching) && to >= self.period,
         };
         if breaching { Point::Breaching } else { Point::Fine }
     }

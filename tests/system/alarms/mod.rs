@@ -42,7 +42,8 @@ const FAULTS: &[Fault] = faults! {
     denied: ["down-replicate"],
     misled: ["catalogue-refused"],
     failing: ["failures-gemini", "failures-legacy"],
-    slow: ["latency-batch", "latency-online", "latency-online-large"],
+    // The rollout is left out of it.
+    slow: ["latency-batch", "latency-online", "latency-online-large", "rollout-silent"],
     spent: ["breaker-google", "breaker-replicate", "budget-75", "budget-90"],
     poisoned: [
         "accumulator-dead",
@@ -58,6 +59,7 @@ const FAULTS: &[Fault] = faults! {
         "imagen-online-age",
         "reconciler-silent",
         "replicate-age",
+        "rollout-silent",
     ],
     without_database: ["api-errors", "reconciler-errors"],
     crashing: [

@@ -106,20 +106,21 @@ pub(crate) async fn without_database(tape: &Tape) {
     tape.play(&world, script).await;
 }
 
-/// Whatever wakes a function, it does not understand.
+/// Whatever wakes a function, it does not understand. The rollout is woken every five minutes.
 pub(crate) async fn crashing(tape: &Tape) {
     let world = world(tape, support::settings(), Vec::new()).await;
     let functions = &world.functions;
     let script = async {
-        for _ in 0..5 {
-            for function in [
+        for minute in 0..11 {
+            let each = [
                 &functions.router,
                 &functions.accumulator,
                 &functions.imagen,
                 &functions.replicate,
                 &functions.distributor,
-                &functions.rollout,
-            ] {
+            ];
+            let rollout = (minute % 5 == 0).then_some(&functions.rollout);
+            for function in each.into_iter().chain(rollout) {
                 let deadline = world.clock.now() + TimeDelta::seconds(50);
                 let answer = function.call(json!("nonsense"), Invocation { deadline }).await;
                 assert!(answer.is_err(), "{function:?}: {answer:?}");
