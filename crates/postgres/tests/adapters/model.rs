@@ -23,7 +23,7 @@ fn postgres_answers_as_memory_does() {
     let mut runner = TestRunner::new(Config { cases: 40, ..Config::default() });
     let result = runner.run(&ops(), |ops| {
         runtime.block_on(async {
-            home.run("TRUNCATE renders, gemini_batch_jobs").await;
+            home.run("TRUNCATE renders, ratings, gemini_batch_jobs").await;
             let memory = MemoryDatabase::new(Chaos::seeded(7).into());
             let random = SeededRandom::new(5);
             let store = Store { renders: &memory, batches: &memory, random: &random };
