@@ -19,6 +19,17 @@ PHOTO = re.compile(r"in/[^\x00-\x1f\x7f-\x9f]{0,1021}\Z")
 LONGEST_GIVE_UP = 691_200
 
 
+@schemathesis.hook
+def before_load_schema(context, schema):
+    """`serve` trusts all its callers: whoever does not sign is no case for it."""
+    del context
+    schema["security"] = []
+    for path in schema["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict):
+                operation.pop("security", None)
+
+
 def send(method, url, body, headers):
     request = urllib.request.Request(url, body, headers, method=method)
     with urllib.request.urlopen(request, timeout=10) as answer:
