@@ -20,7 +20,7 @@ use crate::support::{self, body};
 
 const DAY: u64 = 86_400;
 /// All that is asked of the database.
-const DATABASE: [Call; 10] = [
+pub(crate) const DATABASE: [Call; 10] = [
     Call::RenderInsert,
     Call::RenderGet,
     Call::RenderList,

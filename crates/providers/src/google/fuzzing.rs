@@ -2,7 +2,7 @@ use std::io;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+use http::StatusCode;
 use tryon_core::{
     catalogue::Usage,
     picture::Mime,
@@ -15,19 +15,11 @@ use super::{
     errors::Refusal,
     predict, token,
 };
-use crate::errors::Purpose;
+use crate::{errors::Purpose, fuzzing::refusal};
 
 /// A status, then the body of an error.
 pub fn error(bytes: &[u8]) {
-    let Some((head, body)) = bytes.split_first_chunk::<2>() else { return };
-    let Ok(status) = StatusCode::from_u16(u16::from_be_bytes(*head)) else { return };
-    if status.is_success() {
-        return;
-    }
-    let mut headers = HeaderMap::new();
-    if let Ok(wait) = HeaderValue::from_bytes(body) {
-        headers.insert(RETRY_AFTER, wait);
-    }
+    let Some((status, headers, body)) = refusal(bytes) else { return };
     for purpose in [Purpose::Purchase, Purpose::Free] {
         let error = Refusal::parse(status, &headers, body).into_call_error(purpose);
         let refused = matches!(status.as_u16(), 429 | 503);

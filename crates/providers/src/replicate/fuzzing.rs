@@ -1,5 +1,4 @@
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use tryon_core::{
     ids::AttemptId,
     outcome::FailClass,
@@ -11,7 +10,7 @@ use super::{
     errors::Refusal,
     record::{Page, Record},
 };
-use crate::{errors::Purpose, url::is_id};
+use crate::{errors::Purpose, fuzzing::refusal, url::is_id};
 
 const ATTEMPT: &str = "r-1/sdxl/1";
 /// When the corpora's predictions were made.
@@ -60,15 +59,7 @@ pub fn prediction_list(bytes: &[u8]) {
 
 /// A status, then the body of a problem.
 pub fn problem(bytes: &[u8]) {
-    let Some((head, body)) = bytes.split_first_chunk::<2>() else { return };
-    let Ok(status) = StatusCode::from_u16(u16::from_be_bytes(*head)) else { return };
-    if status.is_success() {
-        return;
-    }
-    let mut headers = HeaderMap::new();
-    if let Ok(wait) = HeaderValue::from_bytes(body) {
-        headers.insert(RETRY_AFTER, wait);
-    }
+    let Some((status, headers, body)) = refusal(bytes) else { return };
     for purpose in [Purpose::Purchase, Purpose::Free] {
         let error = Refusal::parse(status, &headers, body).into_call_error(purpose);
         let nothing_made = matches!(error, CallError::NotCreated { .. });

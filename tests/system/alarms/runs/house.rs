@@ -9,7 +9,7 @@ use tryon_core::{
     catalogue::Size,
     chain::{Fidelity, Step},
     ids::AttemptId,
-    memory::{Call, Rates},
+    memory::Rates,
     messages::{AttemptEvent, PipelineEvent, encode},
     money::Micros,
     outcome::{Outcome, RenderOutcome},
@@ -23,6 +23,7 @@ use tryon_lambda::{Handler, HandlerError};
 use super::{ask, minutes, of_user, world};
 use crate::{
     alarms::tape::{Series, Tape},
+    outages::DATABASE,
     support::{self, body},
 };
 
@@ -83,18 +84,7 @@ pub(crate) async fn halted(tape: &Tape) {
 pub(crate) async fn without_database(tape: &Tape) {
     let world = world(tape, support::settings(), Vec::new()).await;
     let away = Rates { throttled: 10_000, ..Rates::default() };
-    for call in [
-        Call::RenderInsert,
-        Call::RenderGet,
-        Call::RenderList,
-        Call::RenderUpdate,
-        Call::RenderDue,
-        Call::BatchAppend,
-        Call::BatchGet,
-        Call::BatchCount,
-        Call::BatchUpdate,
-        Call::BatchDue,
-    ] {
+    for call in DATABASE {
         world.chaos.set_rates_of(call, away);
     }
     let script = async {

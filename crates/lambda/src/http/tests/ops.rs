@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use tryon_core::{
     audit::{Act, AuditEntry},
     contract::fixtures::start,
-    ports::{Audit, Queue, QueueName, SettingsSource, StatusBoard, StatusName},
+    ids::RenderId,
+    ports::{Audit, Queue, QueueName, Renders, SettingsSource, StatusBoard, StatusName},
     render::{FailureCode, Render, RenderStatus},
     routing::Percent,
 };
@@ -208,6 +209,23 @@ async fn what_was_put_aside_is_sent_again() {
     assert!(done.iter().any(|entry| entry.evidence["messages"] == 1), "{done:?}");
 }
 
+/// Ends a render with nothing left to do for it.
+async fn end(edge: &Edge, created: &Answer) -> RenderId {
+    let row = edge.row(created).await;
+    let id = row.id.clone();
+    let over = Render {
+        status: RenderStatus::Failed { code: FailureCode::TimedOut, at: start() },
+        owed: [].into(),
+        open_attempts: [].into(),
+        to_join: false,
+        due_at: None,
+        ..row
+    };
+    let renders: &dyn Renders = edge.house.database.as_ref();
+    assert_eq!(renders.update(&[over]).await, Ok(vec![true]));
+    id
+}
+
 #[tokio::test]
 async fn photos_of_a_render_that_goes_on_are_left() {
     let edge = Edge::new().await;
@@ -218,17 +236,7 @@ async fn photos_of_a_render_that_goes_on_are_left() {
     };
     let first = edge.ask(alices("first")).await;
     let second = edge.ask(alices("second")).await;
-    let row = edge.row(&first).await;
-    let over = Render {
-        status: RenderStatus::Failed { code: FailureCode::TimedOut, at: start() },
-        owed: [].into(),
-        open_attempts: [].into(),
-        to_join: false,
-        due_at: None,
-        ..row
-    };
-    let renders: &dyn tryon_core::ports::Renders = edge.house.database.as_ref();
-    assert_eq!(renders.update(&[over]).await, Ok(vec![true]));
+    end(&edge, &first).await;
     let receipt = edge.ops("POST", "forget", json!({"user_id": "alice"})).await;
     assert_eq!((&receipt.body["renders"], &receipt.body["photos"]), (&json!(1), &json!(0)));
     assert_eq!(receipt.body["under_way"][0]["render_id"], second.body["render_id"]);
@@ -244,21 +252,11 @@ async fn a_user_is_forgotten_once_nothing_goes_on() {
     let receipt = forget().await;
     assert_eq!(receipt.body["under_way"][0]["render_id"], created.body["render_id"]);
     assert_eq!((&receipt.body["renders"], &receipt.body["audit_id"]), (&json!(0), &Value::Null));
-    let row = edge.row(&created).await;
-    let id = row.id.clone();
-    let over = Render {
-        status: RenderStatus::Failed { code: FailureCode::TimedOut, at: start() },
-        owed: [].into(),
-        open_attempts: [].into(),
-        to_join: false,
-        due_at: None,
-        ..row
-    };
-    let renders: &dyn tryon_core::ports::Renders = edge.house.database.as_ref();
-    assert_eq!(renders.update(&[over]).await, Ok(vec![true]));
+    let id = end(&edge, &created).await;
     let receipt = forget().await;
     // The person, and two uploads of alice's own; the shared shirt stays.
     assert_eq!((&receipt.body["renders"], &receipt.body["photos"]), (&json!(1), &json!(3)));
+    let renders: &dyn Renders = edge.house.database.as_ref();
     assert_eq!(renders.get(&[id]).await, Ok(vec![]));
     assert!(edge.house.objects.digest("in/person.jpg").is_none());
     assert!(edge.house.objects.digest("in/shirt.jpg").is_some());
